@@ -1,0 +1,39 @@
+%%% The options in words, for `ejabberdctl man' and the like.
+-module(minimix_doc).
+
+-export([options/0]).
+
+-include("translate.hrl").
+
+-spec options() -> [gen_mod:opt_doc()].
+options() ->
+    [option(access, "AccessName",
+            ?T("The accounts that the module serves. The rest join rooms as without it. "
+               "The default value is 'all'.")),
+     option(exclude, "[Glob, ...]",
+            ?T("Rooms ('room@service') or services ('service') that are passed through untouched. "
+               "The default value is '[]'.")),
+     option(nick, "assign | change",
+            ?T("What a session gets that joins with another nick than the account has: the "
+               "account's nick, or its own for all sessions. The default value is 'assign'.")),
+     option(leave, "auto | last_session | never",
+            ?T("When the account leaves a room: when its last session leaves explicitly, or "
+               "never. A lost connection is no leave. The default value is 'auto'.")),
+     option(offline_presence, "xa | away | keep",
+            ?T("What others see of an account that no session of is in the room any more. "
+               "The default value is 'xa'.")),
+     option(offline_delay, "timeout()",
+            ?T("How long others see a lost session as if it were still there. "
+               "The default value is '5 minutes'.")),
+     option(history_size, "0..1000",
+            ?T("Messages kept for each account and room. The default value is '50'.")),
+     option(join_timeout, "timeout()",
+            ?T("How long a room may take to answer. The default value is '60 seconds'.")),
+     option(max_rooms, "pos_integer()",
+            ?T("Rooms that an account may be in. The default value is '200'.")),
+     option(max_occupants, "pos_integer()",
+            ?T("Occupants remembered for each account and room; in a larger room every joining "
+               "session makes the room tell them anew. The default value is '5000'."))].
+
+option(Name, Value, Description) ->
+    {Name, #{value => Value, desc => Description}}.

@@ -1,0 +1,108 @@
+%%% Executes what the core decided: one clause per effect, no decision of its own.
+%%%
+%%% A delivery into the own stream is sent at once, so that it precedes whatever waits in the
+%%% stream's mailbox; to others it goes through their mailbox, marked with its attachment.
+-module(minimix_effects).
+
+-export([run/2]).
+-export_type([context/0]).
+
+-include("translate.hrl").
+-include_lib("xmpp/include/xmpp.hrl").
+
+%% `stanza' is the one in hand, `stream' the session's in whose process this runs, if any.
+-type context() ::
+        #{state := minimix_state:state(),
+          account := jid:jid(),
+          room := jid:ljid(),
+          stanza := xmpp:stanza() | none,
+          stream := ejabberd_c2s:state() | none}.
+
+%% @doc What becomes of the stanza in hand, and of the stream.
+-spec run(minimix_nif:effects(), context()) ->
+          {xmpp:stanza() | drop, ejabberd_c2s:state() | none}.
+run(Effects, Context) ->
+    #{verdict := Verdict, stream := Stream} =
+        lists:foldl(fun effect/2, Context#{verdict => drop}, Effects),
+    {Verdict, Stream}.
+
+effect(pass, #{stanza := Stanza, stream := none} = Context) ->
+    %% ejabberd must not answer the room with an error, whatever it does with the stanza.
+    Context#{verdict := xmpp:put_meta(Stanza, ignore_sm_bounce, true)};
+effect(pass, #{stanza := Stanza} = Context) ->
+    Context#{verdict := Stanza};
+effect({as_account, Id}, #{stanza := Stanza, account := Account} = Context) ->
+    Context#{verdict := xmpp:set_from(minimix_stanza:set_id(Stanza, Id), Account)};
+effect({send, Element}, #{account := Account} = Context) ->
+    ejabberd_router:route(xmpp:set_from(minimix_stanza:from_element(Element), Account)),
+    Context;
+effect({fork, [First | Others], Id, IsOwn}, #{stanza := Stanza} = Context) ->
+    Fork = minimix_stanza:set_id(Stanza, Id),
+    fork(Fork, First, IsOwn, Context),
+    Copy = minimix_stanza:copy_of_same(Fork),
+    lists:foreach(fun(Target) -> fork(Copy, Target, IsOwn, Context) end, Others),
+    Context;
+effect({deliver, Target, Element}, Context) ->
+    fork(minimix_stanza:from_element(Element), Target, false, Context),
+    Context;
+effect({replay, Elements, done}, Context) ->
+    lists:foldl(fun send_in_stream/2, Context, Elements);
+effect({replay, Elements, Rest}, Context) ->
+    {More, Rest1} = minimix_nif:replay_next(Rest),
+    Context1 = lists:foldl(fun send_in_stream/2, Context, Elements),
+    effect({replay, More, Rest1}, Context1);
+effect({attached, Generation, Occupant}, #{room := Room, stream := Stream} = Context) ->
+    Context#{stream := minimix_stream:attach(Stream, Room, Generation, jid:decode(Occupant))};
+effect(detached, #{room := Room, stream := Stream} = Context) ->
+    Context#{stream := minimix_stream:detach(Stream, Room)};
+effect({reject, Type, Condition}, #{stanza := Stanza, room := Room} = Context) ->
+    Error = #stanza_error{type = binary_to_atom(Type), reason = binary_to_atom(Condition),
+                          by = jid:make(Room), text = text(Condition, xmpp:get_lang(Stanza))},
+    answer(xmpp:make_error(Stanza, Error), Context);
+effect(result, #{stanza := Request} = Context) ->
+    answer(xmpp:make_iq_result(Request), Context);
+effect({request, Tell}, #{stanza := Request, account := Account, room := Room} = Context) ->
+    Asked = {minimix, Room, xmpp:set_els(Request, []), Tell},
+    ejabberd_router:route_iq(xmpp:set_from(Request, Account), Asked, self()),
+    Context;
+effect({invite, Pid}, #{room := Room} = Context) ->
+    Pid ! {minimix, catch_up, Room},
+    Context;
+effect({manage, Epoch}, #{state := State, account := Account, room := Room} = Context) ->
+    true = minimix_state:manage(State, minimix_stanza:account(Account), Room, Epoch),
+    Context;
+effect({unmanage, Epoch}, #{state := State, account := Account, room := Room} = Context) ->
+    true = minimix_state:unmanage(State, minimix_stanza:account(Account), Room, Epoch),
+    Context;
+effect({wake, At}, #{account := #jid{lserver = Host}, room := Room} = Context) ->
+    ok = minimix_host:wake(Host, Room, At),
+    Context.
+
+fork(Stanza, {Pid, Resource, Generation, IsLast}, IsOwn, #{account := Account, room := Room}) ->
+    Jid = jid:replace_resource(Account, Resource),
+    Fork = case IsOwn of
+               true -> minimix_stanza:own(Stanza, Jid);
+               false -> Stanza
+           end,
+    %% False when the stream is gone: then its session is, too, and the core hears of it.
+    _ = ejabberd_c2s:route(Pid, {route, minimix_stanza:for(Fork, Jid, {Room, Generation, IsLast})}),
+    ok.
+
+send_in_stream(Element, #{stream := #{jid := Jid} = Stream} = Context) ->
+    Stanza = xmpp:set_to(minimix_stanza:from_element(Element), Jid),
+    Context#{stream := ejabberd_c2s:send(Stream, Stanza)}.
+
+answer(Answer, #{stream := none} = Context) ->
+    ejabberd_router:route(Answer),
+    Context;
+answer(Answer, #{stream := Stream} = Context) ->
+    Context#{stream := ejabberd_c2s:send(Stream, Answer)}.
+
+text(Condition, Lang) ->
+    xmpp:mk_text(translate:translate(Lang, explanation(Condition)), Lang).
+
+explanation(<<"jid-malformed">>) -> ?T("Nickname can't be empty");
+explanation(<<"not-acceptable">>) -> ?T("This session has not joined the room");
+explanation(<<"remote-server-timeout">>) -> ?T("The room did not answer");
+explanation(<<"resource-constraint">>) -> ?T("You have joined too many conferences");
+explanation(<<"service-unavailable">>) -> ?T("No session has joined the room").

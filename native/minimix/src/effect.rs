@@ -1,0 +1,166 @@
+//! What the host is to do: the closed list of everything that the core can cause.
+//!
+//! Effects never carry the stanza that caused them: the host has it *in hand*. When no effect
+//! says what becomes of it, it is consumed.
+
+use crate::names::{Millis, Resource, SessionId};
+use crate::xml::Xml;
+
+/// A session to deliver to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The stream.
+    pub session: SessionId,
+    /// Its resource.
+    pub resource: Resource,
+    /// The attachment that the delivery belongs to; the session drops it when it is attached
+    /// anew or no longer. `None` is delivered in any case.
+    pub generation: Option<u64>,
+    /// Whether this delivery ends the attachment.
+    pub last: bool,
+}
+
+/// What to do with the `id` of the stanza in hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StanzaId {
+    /// Leave it.
+    Keep,
+    /// Replace it.
+    Set(String),
+    /// Remove it.
+    Remove,
+}
+
+/// One thing to do. The host executes them in their order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// The stanza in hand is none of ours: go on as without the module.
+    Pass,
+    /// Send the stanza in hand on to the room, from the account.
+    AsAccount {
+        /// Its id on the way.
+        id: StanzaId,
+    },
+    /// Send this to the room, from the account. It carries its `to`.
+    Send {
+        /// The stanza.
+        stanza: Xml,
+    },
+    /// Deliver the stanza in hand to these sessions.
+    Fork {
+        /// The sessions.
+        targets: Vec<Target>,
+        /// Its id.
+        id: StanzaId,
+        /// Whether it speaks of the account's own occupant: then `item/@jid`, where the room
+        /// gave one, becomes the full JID of each session.
+        own: bool,
+    },
+    /// Deliver this to one session.
+    Deliver {
+        /// The session.
+        target: Target,
+        /// The stanza, without its `to`.
+        stanza: Xml,
+    },
+    /// Deliver these to the session in hand, at once and in their order (XEP-0045 §7.1).
+    Replay {
+        /// The stanzas, without their `to`.
+        stanzas: Vec<Xml>,
+    },
+    /// The session in hand is attached.
+    Attached {
+        /// The attachment.
+        generation: u64,
+        /// The account's occupant JID.
+        occupant: String,
+    },
+    /// The session in hand is no longer attached.
+    Detached,
+    /// Answer the stanza in hand with an error.
+    Reject {
+        /// Why.
+        error: StanzaError,
+    },
+    /// Answer the request in hand with an empty result.
+    Result,
+    /// Ask the room the request in hand from the account and give the answer to the session.
+    Request {
+        /// Whether the core wants to hear [`Input::Answered`](crate::Input::Answered).
+        tell: bool,
+    },
+    /// Tell a session's stream that it may come with [`Input::CatchUp`](crate::Input::CatchUp).
+    Invite {
+        /// The session.
+        session: SessionId,
+    },
+    /// From now on the host brings everything between account and room.
+    Manage {
+        /// Names this management, so that the end of an older one does not end this one.
+        epoch: u64,
+    },
+    /// The host need no longer bring anything.
+    Unmanage {
+        /// The management that ends.
+        epoch: u64,
+    },
+    /// Bring [`Input::Tick`](crate::Input::Tick) at this time.
+    Wake {
+        /// When.
+        at: Millis,
+    },
+}
+
+/// The stanza errors that we author (RFC 6120 §8.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StanzaError {
+    /// The nick is missing (XEP-0045 §7.2.1).
+    JidMalformed,
+    /// The session has not joined (XEP-0045 §7.4, XEP-0410 §3.2).
+    NotAcceptable,
+    /// The room did not answer (XEP-0410 §3.2).
+    RemoteServerTimeout,
+    /// A limit of this server is reached.
+    ResourceConstraint,
+    /// Nobody is there to answer (XEP-0045 §17.4).
+    ServiceUnavailable,
+}
+
+impl StanzaError {
+    /// The error's `type` and the name of its condition.
+    pub fn parts(self) -> (&'static str, &'static str) {
+        match self {
+            StanzaError::JidMalformed => ("modify", "jid-malformed"),
+            StanzaError::NotAcceptable => ("cancel", "not-acceptable"),
+            StanzaError::RemoteServerTimeout => ("wait", "remote-server-timeout"),
+            StanzaError::ResourceConstraint => ("wait", "resource-constraint"),
+            StanzaError::ServiceUnavailable => ("cancel", "service-unavailable"),
+        }
+    }
+}
+
+/// What one input caused.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Effects(Vec<Effect>);
+
+impl Effects {
+    /// Adds one.
+    pub fn push(&mut self, effect: Effect) {
+        self.0.push(effect);
+    }
+
+    /// All of them in their order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Effect> {
+        self.0.iter()
+    }
+}
+
+impl IntoIterator for Effects {
+    type Item = Effect;
+    type IntoIter = std::vec::IntoIter<Effect>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}

@@ -1,0 +1,250 @@
+//! Sessions that come: join, attach, replay (XEP-0045 §7.2).
+
+use crate::attachments::{Attachment, Phase};
+use crate::author;
+use crate::config::NickPolicy;
+use crate::control::{Kind, NickChange};
+use crate::effect::{Effect, StanzaError, Target};
+use crate::membership::{Cx, FILLING, Membership, State};
+use crate::muc_user::{MucUser, code};
+use crate::names::{Nick, Session, SessionId};
+use crate::request::Request;
+use crate::xml::Xml;
+
+/// How many times larger than remembered a room may be that is shown at all.
+const TOO_LARGE: usize = 4;
+
+impl Membership {
+    /// A session joins: it makes the account join, waits for that, or is attached at once.
+    pub fn join(&mut self, cx: &mut Cx<'_>, session: Session, nick: Option<Nick>, stanza: Xml) {
+        let Some(nick) = nick else { return cx.reject(StanzaError::JidMalformed) };
+        let request = Request::new(stanza, nick);
+        let order = match self.attachments.get(session.id) {
+            Some(known) => known.order,
+            None => self.lost.take(&session.resource).unwrap_or_else(|| {
+                self.arrivals += 1;
+                self.arrivals
+            }),
+        };
+        self.attachments.put(Attachment {
+            session: session.clone(),
+            presence: author::shown(&request.presence),
+            request,
+            order,
+            phase: Phase::Waiting { until: cx.now.after(cx.config.join_timeout) },
+            refused_nick: None,
+        });
+        match self.state {
+            State::Over | State::Ended { .. } => self.begin(cx),
+            State::Joining | State::Leaving => {}
+            State::Filling { .. } | State::Joined => self.serve(cx, &session),
+        }
+    }
+
+    /// Gives a session, in its own stream, what it is due.
+    pub fn serve(&mut self, cx: &mut Cx<'_>, session: &Session) {
+        if !self.is_established() || self.is_locked_for(session.id) {
+            return;
+        }
+        let Some(attachment) = self.attachments.get(session.id) else { return };
+        match &attachment.phase {
+            Phase::Waiting { .. } if self.roster.is_forgotten() => self.queue.resync = true,
+            Phase::Waiting { .. } => {
+                let attachment = attachment.clone();
+                self.admit(cx, attachment);
+                self.forget_if_too_large(cx);
+            }
+            Phase::Presences { generation, backlog: Some(backlog) } => {
+                let (generation, stanzas) = (*generation, backlog.clone());
+                cx.push(Effect::Replay { stanzas });
+                if let Some(attachment) = self.attachments.get_mut(session.id) {
+                    attachment.phase = Phase::Live { generation };
+                }
+            }
+            Phase::Presences { .. } | Phase::Live { .. } => {}
+        }
+    }
+
+    /// Others with their last presence, then self, then history, and the subject last
+    /// (XEP-0045 §7.1); the room's own presence before all, as rooms send it.
+    fn admit(&mut self, cx: &mut Cx<'_>, mut attachment: Attachment) {
+        let generation = cx.fresh();
+        let mut stanzas: Vec<Xml> = Vec::with_capacity(self.roster.len() + 3);
+        stanzas.extend(self.room_presence.clone());
+        stanzas.extend(self.roster.iter().map(|(_, presence)| presence.clone()));
+        stanzas.extend(self.own.as_ref().map(|own| {
+            let id = attachment.request.id.as_deref();
+            let codes = self.codes_for(&attachment);
+            author::self_presence(own, &codes, cx.account, &attachment.session.resource, id)
+        }));
+        attachment.phase = match self.state {
+            State::Joined => {
+                stanzas.extend(self.history.replay(&attachment.request.wishes, cx.room, cx.now));
+                Phase::Live { generation }
+            }
+            _ => Phase::Presences { generation, backlog: None },
+        };
+        cx.push(Effect::Attached { generation, occupant: cx.occupant(&self.nick) });
+        cx.push(Effect::Replay { stanzas });
+        self.settle_nick(cx, &mut attachment);
+        self.greeting.take_if(|(greeted, _)| *greeted == attachment.session.id);
+        self.queue.update = true;
+        if let Some(known) = self.attachments.get_mut(attachment.session.id) {
+            *known = attachment;
+        }
+    }
+
+    /// The one who joined is greeted as the room greeted the account; the others with what is
+    /// true now (XEP-0045 §7.2.2, §7.2.3, §7.2.12).
+    fn codes_for(&self, attachment: &Attachment) -> Vec<u16> {
+        let session = attachment.session.id;
+        let mut codes = match &self.greeting {
+            Some((greeted, codes)) if *greeted == session => codes.clone(),
+            _ => {
+                let facts = [
+                    (code::NON_ANONYMOUS, self.non_anonymous),
+                    (code::LOGGED, self.logged),
+                    (code::CREATED, self.locked_by == Some(session)),
+                    (code::NICK_ASSIGNED, attachment.request.nick != self.nick),
+                ];
+                facts.into_iter().filter_map(|(code, holds)| holds.then_some(code)).collect()
+            }
+        };
+        codes.push(code::SELF);
+        codes.sort_unstable();
+        codes.dedup();
+        codes
+    }
+
+    fn settle_nick(&mut self, cx: &Cx<'_>, attachment: &mut Attachment) {
+        let wanted = attachment.request.nick.clone();
+        if wanted == self.nick {
+            return;
+        }
+        match cx.config.nick {
+            NickPolicy::Assign => attachment.refused_nick = Some(wanted),
+            NickPolicy::Change => {
+                self.queue.nick = Some(NickChange {
+                    nick: wanted,
+                    by: attachment.target(false),
+                    presence: attachment.request.presence.clone(),
+                });
+            }
+        }
+    }
+
+    /// While a new room is locked only its creator may enter (XEP-0045 §10.1).
+    fn is_locked_for(&self, session: SessionId) -> bool {
+        self.locked_by.is_some_and(|creator| creator != session)
+    }
+
+    /// Lets in who waited for the configuration of a new room.
+    pub fn unlock(&mut self, cx: &mut Cx<'_>, by: SessionId) {
+        if self.locked_by == Some(by) {
+            self.locked_by = None;
+            self.invite(cx);
+        }
+    }
+
+    /// Tells the sessions that something is due to them that they may come for it.
+    pub fn invite(&mut self, cx: &mut Cx<'_>) {
+        if self.roster.is_forgotten() || !self.is_established() {
+            return;
+        }
+        for attachment in self.attachments.waiting() {
+            if !self.is_locked_for(attachment.session.id) {
+                cx.push(Effect::Invite { session: attachment.session.id });
+            }
+        }
+    }
+
+    /// The room confirmed the account as an occupant.
+    pub fn established(&mut self, cx: &mut Cx<'_>, nick: Nick, own: Xml) {
+        let user = MucUser::of(own.root());
+        let joined_by = match self.control.take() {
+            Some(control) => control.by.map(|by| by.session),
+            None => None,
+        };
+        self.nick = nick;
+        self.own = Some(cx.interned.share(own));
+        self.state = State::Filling { until: cx.now.after(FILLING) };
+        self.non_anonymous = user.has(code::NON_ANONYMOUS);
+        self.logged = user.has(code::LOGGED);
+        if user.has(code::CREATED) {
+            let creator = joined_by.filter(|session| self.attachments.get(*session).is_some());
+            self.locked_by = creator.or_else(|| self.attachments.iter().next().map(|a| a.session.id));
+        }
+        self.greeting = joined_by.map(|session| (session, user.codes().to_vec()));
+        self.invite(cx);
+    }
+
+    /// History and subject are complete.
+    pub fn filled(&mut self, cx: &mut Cx<'_>) {
+        self.state = State::Joined;
+        for attachment in self.attachments.iter_mut() {
+            if let Phase::Presences { backlog, .. } = &mut attachment.phase {
+                *backlog = Some(self.history.replay(&attachment.request.wishes, cx.room, cx.now));
+                cx.push(Effect::Invite { session: attachment.session.id });
+            }
+        }
+        self.forget_if_too_large(cx);
+    }
+
+    /// Nobody but the room can tell the occupants of a room that is too large to remember.
+    fn forget_if_too_large(&mut self, cx: &Cx<'_>) {
+        let waits = self.attachments.waiting().next().is_some();
+        if !waits && self.state == State::Joined && self.roster.exceeds(cx.config.max_occupants, 1) {
+            self.roster.forget();
+        }
+    }
+
+    /// Refuses to enter a room whose occupants cannot even be held until they are shown.
+    pub fn refuse_if_far_too_large(&mut self, cx: &mut Cx<'_>) -> bool {
+        if !self.roster.exceeds(cx.config.max_occupants, TOO_LARGE) {
+            return false;
+        }
+        self.turn_away(cx, StanzaError::ResourceConstraint);
+        let stanza = author::leave(&cx.occupant(&self.nick), None, None);
+        cx.push(Effect::Send { stanza });
+        self.control = None;
+        self.end(cx);
+        true
+    }
+
+    /// The room refused the join: all who asked for the same get its error, with their own ids
+    /// (XEP-0045 §7.2.17); who asked for something else has its own try.
+    pub fn join_refused(&mut self, cx: &mut Cx<'_>, error: &Xml) {
+        let Some(Kind::Join(refused)) = self.control.take().map(|control| control.kind) else {
+            return;
+        };
+        for asker in self.attachments.take(|attachment| attachment.request.same_as(&refused)) {
+            let from = cx.occupant(&asker.request.nick);
+            let stanza = author::error_for(error, &from, asker.request.id.as_deref());
+            cx.push(Effect::Deliver { target: asker.target(false), stanza });
+        }
+        if let Some(leave) = self.queue.leave.take() {
+            let stanza = author::error_for(error, &cx.occupant(&refused.nick), refused.id.as_deref());
+            cx.push(Effect::Deliver { target: leave.by, stanza });
+        }
+        let epoch = self.epoch;
+        self.begin(cx);
+        if self.state == State::Over {
+            cx.push(Effect::Unmanage { epoch });
+        }
+    }
+
+    /// All who wait get an error of ours.
+    pub fn turn_away(&mut self, cx: &mut Cx<'_>, error: StanzaError) {
+        for asker in self.attachments.take(Attachment::is_waiting) {
+            self.turn_one_away(cx, &asker, error);
+        }
+    }
+
+    /// One who waits gets an error of ours.
+    pub fn turn_one_away(&self, cx: &mut Cx<'_>, asker: &Attachment, error: StanzaError) {
+        let from = cx.occupant(&asker.request.nick);
+        let stanza = author::join_error(&from, asker.request.id.as_deref(), error);
+        let target = Target { last: true, ..asker.target(false) };
+        cx.push(Effect::Deliver { target, stanza });
+    }
+}

@@ -1,0 +1,35 @@
+//! One copy of what many accounts were sent.
+
+use std::collections::HashSet;
+
+use crate::xml::Xml;
+
+/// Stanzas by their content.
+#[derive(Debug, Default)]
+pub struct Interned {
+    stanzas: HashSet<Xml>,
+    sweep_at: usize,
+}
+
+/// Not worth a sweep.
+const SMALL: usize = 256;
+
+impl Interned {
+    /// The one copy of this content.
+    pub fn share(&mut self, stanza: Xml) -> Xml {
+        if let Some(known) = self.stanzas.get(&stanza) {
+            return known.clone();
+        }
+        if self.stanzas.len() >= self.sweep_at.max(SMALL) {
+            self.stanzas.retain(Xml::is_shared);
+            self.sweep_at = self.stanzas.len().saturating_mul(2);
+        }
+        self.stanzas.insert(stanza.clone());
+        stanza
+    }
+
+    /// Bytes of all copies.
+    pub fn bytes(&self) -> usize {
+        self.stanzas.iter().map(Xml::size).sum()
+    }
+}

@@ -1,0 +1,147 @@
+//! Sessions that go, and the ends of a membership (XEP-0045 §7.14, §8.2, §9, §10.9).
+
+use crate::attachments::{Attachment, MAX_BACKLOG, Phase};
+use crate::author;
+use crate::config::LeavePolicy;
+use crate::control::{Kind, Leave};
+use crate::effect::{Effect, StanzaError, StanzaId, Target};
+use crate::membership::{Cx, Membership, State};
+use crate::muc_user::code;
+use crate::names::{Session, SessionId};
+use crate::xml::Xml;
+
+impl Membership {
+    /// A session leaves. The account follows when it was the last one.
+    pub fn leave(&mut self, cx: &mut Cx<'_>, session: &Session, words: Xml) {
+        let Some(gone) = self.attachments.remove(session.id) else { return };
+        self.promote_creator(cx, session.id);
+        let stays = cx.config.leave == LeavePolicy::Never || !self.attachments.is_empty();
+        if stays || self.state == State::Leaving || self.queue.leave.is_some() {
+            let nick = if gone.is_waiting() { &gone.request.nick } else { &self.nick };
+            let own = self.own.as_ref();
+            let stanza = author::unavailable(cx.room, nick, own, Some(&words), &[]);
+            cx.push(Effect::Replay { stanzas: vec![stanza] });
+            cx.push(Effect::Detached);
+            self.queue.update = true;
+            return;
+        }
+        self.queue.leave = Some(Leave { by: gone.target(true), words });
+        if self.is_established() {
+            self.state = State::Leaving;
+        }
+    }
+
+    /// A stream is gone: that is no leave. For a while others see the account as if it were
+    /// still there.
+    pub fn detach(&mut self, cx: &mut Cx<'_>, session: SessionId) {
+        let Some(gone) = self.attachments.remove(session) else { return };
+        self.lost.add(gone, cx.now.after(cx.config.offline_delay));
+        self.promote_creator(cx, session);
+    }
+
+    /// When the creator of a locked room goes, the next one may configure it.
+    fn promote_creator(&mut self, cx: &mut Cx<'_>, gone: SessionId) {
+        if self.locked_by == Some(gone) {
+            self.locked_by = self.attachments.iter().next().map(|next| next.session.id);
+            self.invite(cx);
+        }
+    }
+
+    /// The room says that the account is out.
+    pub fn out(&mut self, cx: &mut Cx<'_>) {
+        let last = |attachment: &Attachment| attachment.target(true);
+        let mut targets: Vec<Target> = self.leaver().into_iter().collect();
+        if self.state != State::Leaving {
+            targets.extend(self.attachments.take(|_| true).iter().map(last));
+        }
+        if !targets.is_empty() {
+            cx.push(Effect::Fork { targets, id: StanzaId::Keep, own: true });
+        }
+        self.control = None;
+        self.end(cx);
+    }
+
+    fn leaver(&mut self) -> Option<Target> {
+        let in_flight = self.control.take().and_then(|control| control.by);
+        let queued = self.queue.leave.take().map(|leave| leave.by);
+        queued.or(in_flight.filter(|by| by.last))
+    }
+
+    /// The module stops: nobody may believe to be in the room.
+    pub fn stop(&mut self, cx: &mut Cx<'_>) {
+        self.turn_away(cx, StanzaError::ServiceUnavailable);
+        for attachment in self.attachments.take(|_| true) {
+            self.tell_out(cx, attachment.target(true), &[code::TECHNICAL]);
+        }
+        if let Some(leaver) = self.leaver() {
+            self.tell_out(cx, leaver, &[]);
+        }
+        if !matches!(self.state, State::Ended { .. } | State::Over) {
+            let stanza = author::leave(&cx.occupant(&self.nick), None, None);
+            cx.push(Effect::Send { stanza });
+        }
+        self.forget(cx);
+    }
+
+    /// A session that does not fetch its backlog is not there.
+    pub fn drop_the_stuck(&mut self, cx: &mut Cx<'_>) {
+        let stuck = self.attachments.take(|attachment| {
+            matches!(&attachment.phase,
+                Phase::Presences { backlog: Some(backlog), .. } if backlog.len() > MAX_BACKLOG)
+        });
+        for attachment in stuck {
+            self.tell_out(cx, attachment.target(true), &[code::TECHNICAL]);
+        }
+    }
+
+    pub fn tell_out(&self, cx: &mut Cx<'_>, target: Target, codes: &[u16]) {
+        let stanza = author::unavailable(cx.room, &self.nick, self.own.as_ref(), None, codes);
+        cx.push(Effect::Deliver { target, stanza });
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, cx: &mut Cx<'_>) {
+        match self.state {
+            State::Ended { until } if until <= cx.now => return self.forget(cx),
+            State::Filling { until } if until <= cx.now => self.filled(cx),
+            _ => {}
+        }
+        if self.lost.expire(cx.now) {
+            self.queue.update = true;
+        }
+        let late = self.attachments.take(|attachment| {
+            matches!(attachment.phase, Phase::Waiting { until } if until <= cx.now)
+        });
+        for asker in late {
+            self.turn_one_away(cx, &asker, StanzaError::RemoteServerTimeout);
+        }
+        if self.control.as_ref().is_some_and(|control| control.until <= cx.now) {
+            self.unanswered(cx);
+        }
+    }
+
+    /// The room said nothing about the control presence in flight.
+    fn unanswered(&mut self, cx: &mut Cx<'_>) {
+        let Some(control) = self.control.take() else { return };
+        match control.kind {
+            Kind::Join(_) => {
+                self.turn_away(cx, StanzaError::RemoteServerTimeout);
+                let stanza = author::leave(&cx.occupant(&self.nick), None, None);
+                cx.push(Effect::Send { stanza });
+                self.queue.leave = None;
+                self.end(cx);
+            }
+            Kind::Leave => {
+                if let Some(leaver) = control.by {
+                    self.tell_out(cx, leaver, &[]);
+                }
+                self.end(cx);
+            }
+            Kind::Resync => {
+                self.burst = None;
+                self.turn_away(cx, StanzaError::RemoteServerTimeout);
+            }
+            Kind::Nick | Kind::Update => {}
+        }
+    }
+}

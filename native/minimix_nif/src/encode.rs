@@ -1,0 +1,86 @@
+//! Effects of the core to terms.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use minimix::{Effect, Effects, StanzaId, Target, Xml};
+use rustler::{Atom, Encoder, Env, ResourceArc, Term};
+
+use crate::{atoms, element, pid};
+
+/// Stanzas of a replay that one call turns into terms: tens of microseconds.
+const CHUNK: usize = 32;
+
+/// Stanzas for a session, handed out in chunks.
+pub struct Replay {
+    stanzas: Vec<Xml>,
+    next: AtomicUsize,
+}
+
+#[rustler::resource_impl]
+impl rustler::Resource for Replay {}
+
+/// The first stanzas of a replay, and the replay if there are more.
+pub type Effective<'a> = (Vec<Term<'a>>, Term<'a>);
+
+/// The next stanzas.
+pub fn chunk<'a>(env: Env<'a>, replay: ResourceArc<Replay>) -> Effective<'a> {
+    let from = replay.next.fetch_add(CHUNK, Ordering::Relaxed);
+    let rest = replay.stanzas.get(from..).unwrap_or_default();
+    let (now, later) = rest.split_at(rest.len().min(CHUNK));
+    let terms = now.iter().map(|stanza| element::encode(env, stanza)).collect();
+    let more = if later.is_empty() { atoms::done().encode(env) } else { replay.encode(env) };
+    (terms, more)
+}
+
+/// The effects as `minimix_nif:effect()` describes them.
+pub fn effects(env: Env<'_>, effects: Effects) -> Vec<Term<'_>> {
+    effects.into_iter().map(|effect| encode(env, effect)).collect()
+}
+
+fn encode(env: Env<'_>, effect: Effect) -> Term<'_> {
+    match effect {
+        Effect::Pass => atoms::pass().encode(env),
+        Effect::AsAccount { id } => (atoms::as_account(), change(env, &id)).encode(env),
+        Effect::Send { stanza } => (atoms::send(), element::encode(env, &stanza)).encode(env),
+        Effect::Fork { targets, id, own } => {
+            let targets: Vec<Term<'_>> = targets.iter().map(|to| target(env, to)).collect();
+            (atoms::fork(), targets, change(env, &id), own).encode(env)
+        }
+        Effect::Deliver { target: to, stanza } => {
+            (atoms::deliver(), target(env, &to), element::encode(env, &stanza)).encode(env)
+        }
+        Effect::Replay { stanzas } => {
+            let replay = ResourceArc::new(Replay { stanzas, next: AtomicUsize::new(0) });
+            let (first, more) = chunk(env, replay);
+            (atoms::replay(), first, more).encode(env)
+        }
+        Effect::Attached { generation, occupant } => {
+            (atoms::attached(), generation, occupant).encode(env)
+        }
+        Effect::Detached => atoms::detached().encode(env),
+        Effect::Reject { error } => {
+            let (kind, condition) = error.parts();
+            (atoms::reject(), kind, condition).encode(env)
+        }
+        Effect::Result => atoms::result().encode(env),
+        Effect::Request { tell } => (atoms::request(), tell).encode(env),
+        Effect::Invite { session } => (atoms::invite(), pid::process(session)).encode(env),
+        Effect::Manage { epoch } => (atoms::manage(), epoch).encode(env),
+        Effect::Unmanage { epoch } => (atoms::unmanage(), epoch).encode(env),
+        Effect::Wake { at } => (atoms::wake(), at.0).encode(env),
+    }
+}
+
+fn target<'a>(env: Env<'a>, to: &Target) -> Term<'a> {
+    let generation = to.generation.map_or(atoms::none().encode(env), |number| number.encode(env));
+    (pid::process(to.session), to.resource.as_str(), generation, to.last).encode(env)
+}
+
+fn change<'a>(env: Env<'a>, id: &StanzaId) -> Term<'a> {
+    let plain = |atom: Atom| atom.encode(env);
+    match id {
+        StanzaId::Keep => plain(atoms::keep()),
+        StanzaId::Remove => plain(atoms::remove()),
+        StanzaId::Set(id) => (atoms::set(), id.as_str()).encode(env),
+    }
+}

@@ -1,0 +1,74 @@
+//! The core as an Erlang NIF: terms to core types and back, locks, and nothing else.
+//!
+//! What each function means is written at its Erlang stub in `minimix_nif.erl`.
+
+mod atoms;
+mod core;
+mod decode;
+mod element;
+mod encode;
+mod pid;
+
+use minimix::{Account, Config, Effects, Input, Millis, RoomJid};
+use rustler::{Atom, Encoder, Env, NifResult, ResourceArc, SerdeTerm, Term};
+
+use crate::core::Core;
+use crate::encode::{Effective, Replay};
+
+#[rustler::nif]
+fn new(SerdeTerm(config): SerdeTerm<Config>) -> ResourceArc<Core> {
+    ResourceArc::new(Core::new(config))
+}
+
+#[rustler::nif]
+fn configure(core: ResourceArc<Core>, SerdeTerm(config): SerdeTerm<Config>) -> Atom {
+    core.configure(config);
+    atoms::ok()
+}
+
+#[rustler::nif]
+fn handle<'a>(
+    env: Env<'a>,
+    core: ResourceArc<Core>,
+    account: &str,
+    room: &str,
+    input: Term<'a>,
+    now: u64,
+) -> NifResult<Vec<Term<'a>>> {
+    let input: Input = decode::input(input)?;
+    let effects: Effects =
+        core.handle(&Account::from(account), &RoomJid::from(room), input, Millis(now));
+    Ok(encode::effects(env, effects))
+}
+
+#[rustler::nif]
+fn tick<'a>(env: Env<'a>, core: ResourceArc<Core>, room: &str, now: u64) -> Vec<Term<'a>> {
+    core.tick(&RoomJid::from(room), Millis(now))
+        .into_iter()
+        .map(|(account, effects)| (account.as_str(), encode::effects(env, effects)).encode(env))
+        .collect()
+}
+
+#[rustler::nif]
+fn replay_next<'a>(env: Env<'a>, replay: ResourceArc<Replay>) -> Effective<'a> {
+    encode::chunk(env, replay)
+}
+
+#[rustler::nif]
+fn rooms<'a>(env: Env<'a>, core: ResourceArc<Core>, account: &str) -> Vec<Term<'a>> {
+    let rooms = core.rooms(&Account::from(account));
+    rooms.iter().map(|room| room.as_str().encode(env)).collect()
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn accounts<'a>(env: Env<'a>, core: ResourceArc<Core>) -> Vec<Term<'a>> {
+    core.accounts().iter().map(|account| account.as_str().encode(env)).collect()
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn overview(core: ResourceArc<Core>) -> (usize, usize, usize, usize) {
+    let all = core.overview();
+    (all.rooms, all.memberships, all.sessions, all.bytes)
+}
+
+rustler::init!("minimix_nif");
