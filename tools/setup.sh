@@ -3,41 +3,17 @@
 # Runs again at no cost: what is there is left alone.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. tools/lib.sh
 
 ejabberd_minimum=24.12
 packages=(rebar3 erlang-dev erlang-common-test erlang-dialyzer erlang-eunit build-essential python3-venv)
 cache=.cache
-
-say() { printf 'setup: %s\n' "$*"; }
-die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
-
-as_root() {
-    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
-}
 
 installed() { dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q '^install ok installed$'; }
 
 ejabberd_is_new_enough() {
     installed ejabberd &&
         dpkg --compare-versions "$(dpkg-query -W -f='${Version}' ejabberd)" ge "$ejabberd_minimum"
-}
-
-# The archive and the key that this machine already trusts for its own release.
-debian_source() {
-    local field=$1
-    { cat /etc/apt/sources.list.d/*.sources 2>/dev/null || true; } |
-        awk -v field="$field:" '/^URIs:/ {u=$2} /^Suites:/ {s=$2} /^Signed-By:/ {k=$2}
-            $0 == "" {emit()} END {emit()}
-            function emit() { if (u != "" && s == codename && u !~ /security/) { print (field == "URIs:" ? u : k); exit } u=s=k="" }' \
-            codename="$(. /etc/os-release && echo "$VERSION_CODENAME")" | head -n 1
-}
-
-archive_uri() {
-    local uri
-    uri=$(debian_source URIs)
-    [ -n "$uri" ] || uri=$(awk '$1 == "deb" && $2 ~ /^http/ && $2 !~ /security/ {print $2; exit}' /etc/apt/sources.list 2>/dev/null || true)
-    [ -n "$uri" ] || die "no Debian archive found in /etc/apt: add one, then run make setup again"
-    printf '%s' "$uri"
 }
 
 add_backports() {
@@ -67,14 +43,13 @@ install_ejabberd() {
     local codename
     codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
     # The package wants to start a server of its own; the tests start theirs.
-    local policy=/usr/sbin/policy-rc.d made_policy=no
+    local policy=/usr/sbin/policy-rc.d
     if [ ! -e $policy ]; then
+        trap "as_root rm -f $policy" EXIT
         printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null
         as_root chmod +x $policy
-        made_policy=yes
     fi
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends -t "$codename-backports" ejabberd >/dev/null
-    [ $made_policy = no ] || as_root rm -f $policy
     ejabberd_is_new_enough || die "ejabberd $ejabberd_minimum or newer could not be installed"
 }
 
@@ -89,7 +64,7 @@ install_python() {
     mkdir -p $cache
     rm -rf $venv
     python3 -m venv $venv
-    $venv/bin/pip install -q slixmpp==1.10.0
+    $venv/bin/pip install -q "slixmpp==$slixmpp_version"
     touch $venv/.ready
 }
 

@@ -3,7 +3,7 @@
 -module(minimix_door).
 
 -export([from_session/3, from_room/3, catch_up/3, answered/3]).
--export([session_gone/3, session_resumed/4, stop_account/3, stop_all/2, tick/3]).
+-export([session_gone/3, session_resumed/4, stop_account/2, stop_all/1, rooms/1, tick/2]).
 
 -include_lib("xmpp/include/xmpp.hrl").
 
@@ -51,18 +51,25 @@ session_resumed(State, Account, Old, New) ->
     in_all_rooms(State, Account, {resumed, Old, New}).
 
 %% @doc The account leaves every room, its sessions are told.
--spec stop_account(state(), binary(), jid:jid()) -> ok.
-stop_account(State, _Host, Account) ->
+-spec stop_account(state(), jid:jid()) -> ok.
+stop_account(State, Account) ->
     in_all_rooms(State, Account, stop).
 
--spec stop_all(state(), binary()) -> ok.
-stop_all(State, Host) ->
+-spec stop_all(state()) -> ok.
+stop_all(State) ->
     Accounts = minimix_nif:accounts(minimix_state:core(State)),
-    lists:foreach(fun(Account) -> stop_account(State, Host, jid:decode(Account)) end, Accounts).
+    lists:foreach(fun(Account) -> stop_account(State, jid:decode(Account)) end, Accounts).
+
+%% @doc All rooms in which anybody is, for a clock that starts anew.
+-spec rooms(state()) -> [jid:ljid()].
+rooms(State) ->
+    Core = minimix_state:core(State),
+    Rooms = [Room || Account <- minimix_nif:accounts(Core), Room <- minimix_nif:rooms(Core, Account)],
+    [jid:tolower(jid:decode(Room)) || Room <- lists:usort(Rooms)].
 
 %% @doc The time has come that somebody in the room waits for.
--spec tick(state(), jid:ljid(), binary()) -> ok.
-tick(State, Room, _Host) ->
+-spec tick(state(), jid:ljid()) -> ok.
+tick(State, Room) ->
     Due = minimix_nif:tick(minimix_state:core(State), minimix_stanza:room_address(Room), now_ms()),
     lists:foreach(
       fun({Account, Effects}) ->

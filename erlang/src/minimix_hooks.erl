@@ -223,7 +223,7 @@ remove_user(User, Server) ->
     Account = jid:make(User, Server),
     case minimix_state:find(Account#jid.lserver) of
         undefined -> ok;
-        State -> minimix_door:stop_account(State, Server, Account)
+        State -> minimix_door:stop_account(State, Account)
     end.
 
 report(What, Class, Reason, Trace) ->

@@ -38,6 +38,7 @@ init([Host, _Opts]) ->
     {ok, _} = mnesia:subscribe(system),
     State = minimix_state:find(Host),
     lists:foreach(fun(Pid) -> erlang:monitor(process, Pid) end, minimix_state:watched(State)),
+    lists:foreach(fun(Room) -> self() ! {tick, Room} end, minimix_door:rooms(State)),
     serve_if_alone(Host),
     {ok, Host}.
 
@@ -52,12 +53,13 @@ handle_cast({watch, Pid}, Host) ->
 
 -spec handle_info(term(), binary()) -> {noreply, binary()}.
 handle_info({tick, Room}, Host) ->
-    minimix_door:tick(minimix_state:find(Host), Room, Host),
+    safely("time", fun() -> minimix_door:tick(minimix_state:find(Host), Room) end),
     {noreply, Host};
 handle_info({'DOWN', _, process, Pid, _}, Host) ->
     State = minimix_state:find(Host),
-    lists:foreach(fun(Account) -> minimix_door:session_gone(State, jid:decode(Account), Pid) end,
-                  minimix_state:unwatch(State, Pid)),
+    Gone = minimix_state:unwatch(State, Pid),
+    safely("the end of a stream",
+           fun() -> [minimix_door:session_gone(State, jid:decode(Account), Pid) || Account <- Gone] end),
     {noreply, Host};
 handle_info({mnesia_system_event, {Change, _Node}}, Host)
   when Change =:= mnesia_up; Change =:= mnesia_down ->
@@ -71,6 +73,16 @@ terminate(_Reason, _Host) ->
     {ok, _} = mnesia:unsubscribe(system),
     ok.
 
+%% Restarts of this process are bounded by ejabberd, which ends itself beyond.
+safely(What, Fun) ->
+    try Fun() of
+        _ -> ok
+    catch
+        Class:Reason:Trace ->
+            ?ERROR_MSG("mod_minimix failed on ~ts: ~ts",
+                       [What, misc:format_exception(2, Class, Reason, Trace)])
+    end.
+
 %% The rooms of an account are known on one node only: another one would bounce their stanzas,
 %% and rooms expel for that.
 serve_if_alone(Host) ->
@@ -82,5 +94,5 @@ serve_if_alone(Host) ->
             ?WARNING_MSG("mod_minimix serves nobody on ~ts while ~B nodes run: "
                          "accounts join rooms as without it", [Host, length(Nodes)]),
             true = minimix_state:set_serving(State, false),
-            minimix_door:stop_all(State, Host)
+            minimix_door:stop_all(State)
     end.

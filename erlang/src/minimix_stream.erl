@@ -3,7 +3,8 @@
 %%% It is kept in the state of ejabberd_c2s, which hands it on when a stream is resumed. An
 %%% attached room is also in the stream's set of directed presences, where mod_block_strangers
 %%% looks for it; it is taken out before ejabberd would tell its members that the full JID is
-%%% unavailable, which would be a stranger to the room.
+%%% unavailable, which would be a stranger to the room. What a stream knew of a core that is gone
+%%% counts for nothing: its rooms are then taken for the session's own.
 -module(minimix_stream).
 
 -export([attach/4, detach/2, detach_all/1, generation/2, has_joined_by_itself/2]).
@@ -19,15 +20,15 @@ attach(State, Room, Generation, Occupant) ->
     State1 = detach(State, Room),
     Rooms = rooms(State1),
     LOccupant = jid:tolower(Occupant),
-    State1#{minimix => Rooms#{Room => {Generation, LOccupant}},
-            pres_a => gb_sets:add_element(LOccupant, maps:get(pres_a, State1))}.
+    Directed = gb_sets:add_element(LOccupant, maps:get(pres_a, State1)),
+    set_rooms(Rooms#{Room => {Generation, LOccupant}}, State1#{pres_a => Directed}).
 
 -spec detach(state(), room()) -> state().
 detach(State, Room) ->
     case maps:take(Room, rooms(State)) of
         {{_, LOccupant}, Rooms} ->
-            State#{minimix => Rooms,
-                   pres_a => gb_sets:del_element(LOccupant, maps:get(pres_a, State))};
+            Directed = gb_sets:del_element(LOccupant, maps:get(pres_a, State)),
+            set_rooms(Rooms, State#{pres_a => Directed});
         error ->
             State
     end.
@@ -57,12 +58,21 @@ has_joined_by_itself(#{pres_a := Directed} = State, {U, S, _} = Room) ->
 %% @doc A stream that resumes another one takes its rooms over.
 -spec copy(New :: state(), Old :: state()) -> state().
 copy(New, Old) ->
-    New#{minimix => rooms(Old)}.
+    set_rooms(rooms(Old), New).
 
 %% @doc The process of a stream whose state came from another process.
 -spec pid(state()) -> pid().
 pid(#{sid := {_, Pid}}) ->
     Pid.
 
-rooms(State) ->
-    maps:get(minimix, State, #{}).
+rooms(#{minimix := {Core, Rooms}, lserver := Host}) ->
+    case minimix_state:find(Host) of
+        #{core := Core} -> Rooms;
+        _ -> #{}
+    end;
+rooms(_) ->
+    #{}.
+
+set_rooms(Rooms, #{lserver := Host} = State) ->
+    #{core := Core} = minimix_state:find(Host),
+    State#{minimix => {Core, Rooms}}.

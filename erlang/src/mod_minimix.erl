@@ -49,7 +49,7 @@ stop(Host) ->
             ok;
         State ->
             true = minimix_state:set_serving(State, false),
-            ok = minimix_door:stop_all(State, Host),
+            ok = minimix_door:stop_all(State),
             _ = gen_mod:stop_child(minimix_host, Host),
             _ = gen_mod:stop_child(minimix_state, Host),
             ok
@@ -72,8 +72,21 @@ depends(_Host, _Opts) ->
 serves(#jid{lserver = Host} = Jid, Room) ->
     Access = gen_mod:get_module_opt(Host, ?MODULE, access),
     Excluded = gen_mod:get_module_opt(Host, ?MODULE, exclude),
-    acl:match_rule(Host, Access, jid:remove_resource(Jid)) =:= allow
-        andalso not lists:any(fun(Glob) -> is_excluded(Room, Glob) end, Excluded).
+    Account = jid:remove_resource(Jid),
+    acl:match_rule(Host, Access, Account) =:= allow
+        andalso not lists:any(fun(Glob) -> is_excluded(Room, Glob) end, Excluded)
+        andalso not is_subscriber(Account, Room).
+
+%% A MUC/Sub subscriber who is an occupant gets no events any more: it stays as it is.
+is_subscriber(Account, #jid{luser = U, lserver = S}) ->
+    case is_local_service(S) andalso mod_muc:find_online_room(U, S) of
+        {ok, Pid} -> mod_muc_room:is_subscribed(Pid, Account) =/= false;
+        _ -> false
+    end.
+
+is_local_service(Service) ->
+    ejabberd_router:is_my_route(Service)
+        andalso gen_mod:is_loaded(ejabberd_router:host_of_route(Service), mod_muc).
 
 is_excluded(#jid{luser = U, lserver = S}, Glob) ->
     Text = case binary:match(Glob, <<"@">>) of

@@ -1,8 +1,9 @@
 %% What people do in rooms.
 -module(mmx_muc).
 
--export([join/3, join/4, try_join/3, try_join/4, leave/2, removed/3, nick/2, rename/3]).
--export([say/3, whisper/4, subject/3, hears/3, marker/3, until_marker/3]).
+-export([join/3, join/4, try_join/3, try_join/4, ask/3, ask/4, entered/2, answered/2]).
+-export([enter/2, leave/2, removed/3, nick/2, rename/3]).
+-export([say/3, told/4, whisper/4, subject/3, hears/3, marker/3, until_marker/3, seen/2]).
 -export([set_role/4, set_affiliation/4, configure/3, destroy/2]).
 
 -include_lib("fast_xml/include/fxml.hrl").
@@ -13,7 +14,12 @@
 -define(NS_MUC_ADMIN, <<"http://jabber.org/protocol/muc#admin">>).
 -define(NS_MUC_OWNER, <<"http://jabber.org/protocol/muc#owner">>).
 
--type join_options() :: #{history => [{atom(), iodata() | integer()}], password => binary(), extra => [#xmlel{}]}.
+-type join_options() :: #{
+    history => [{atom(), iodata() | integer()}],
+    password => binary(),
+    id => binary(),
+    extra => [#xmlel{}]
+}.
 
 %% Joins, and gives all that the room sent up to its subject, which ends a join.
 -spec join(mmx_client:client(), binary(), binary()) -> [#xmlel{}, ...].
@@ -22,10 +28,8 @@ join(Client, Room, Nick) ->
 
 -spec join(mmx_client:client(), binary(), binary(), join_options()) -> [#xmlel{}, ...].
 join(Client, Room, Nick, Options) ->
-    case try_join(Client, Room, Nick, Options) of
-        {ok, Stanzas} -> Stanzas;
-        {error, Stanza} -> error({join_failed, mmx_stanza:to_text(Stanza)})
-    end.
+    ok = ask(Client, Room, Nick, Options),
+    entered(Client, Room).
 
 -spec try_join(mmx_client:client(), binary(), binary()) -> {ok, [#xmlel{}, ...]} | {error, #xmlel{}}.
 try_join(Client, Room, Nick) ->
@@ -34,11 +38,34 @@ try_join(Client, Room, Nick) ->
 -spec try_join(mmx_client:client(), binary(), binary(), join_options()) ->
     {ok, [#xmlel{}, ...]} | {error, #xmlel{}}.
 try_join(Client, Room, Nick, Options) ->
+    ok = ask(Client, Room, Nick, Options),
+    answered(Client, Room).
+
+%% Asks to join, and does not wait for what the room says.
+-spec ask(mmx_client:client(), binary(), binary()) -> ok.
+ask(Client, Room, Nick) ->
+    ask(Client, Room, Nick, #{}).
+
+-spec ask(mmx_client:client(), binary(), binary(), join_options()) -> ok.
+ask(Client, Room, Nick, Options) ->
     Children =
         [el(history, Limits) || #{history := Limits} <- [Options]] ++
             [el(password, [], [Password]) || #{password := Password} <- [Options]],
     Muc = el(x, [{xmlns, ?NS_MUC}], Children),
-    mmx_client:send(Client, presence(occupant(Room, Nick), available, [Muc | maps:get(extra, Options, [])])),
+    Presence = presence(occupant(Room, Nick), available, [Muc | maps:get(extra, Options, [])]),
+    Ids = [{<<"id">>, Id} || #{id := Id} <- [Options]],
+    mmx_client:send(Client, Presence#xmlel{attrs = Ids ++ Presence#xmlel.attrs}).
+
+%% All that the room sends to one who asked to join.
+-spec entered(mmx_client:client(), binary()) -> [#xmlel{}, ...].
+entered(Client, Room) ->
+    case answered(Client, Room) of
+        {ok, Stanzas} -> Stanzas;
+        {error, Stanza} -> error({join_failed, mmx_stanza:to_text(Stanza)})
+    end.
+
+-spec answered(mmx_client:client(), binary()) -> {ok, [#xmlel{}, ...]} | {error, #xmlel{}}.
+answered(Client, Room) ->
     Stanzas = until(Client, Room, fun(Stanza) -> mmx_stanza:is_subject(Stanza) orelse is_error(Stanza) end),
     Last = lists:last(Stanzas),
     case is_error(Last) of
@@ -62,6 +89,12 @@ until(Client, Room, IsIt) ->
         end
     end,
     mmx_client:take_with(Client, Until, 10_000).
+
+%% One after the other joins, and then nobody has anything left to read.
+-spec enter(binary(), [{mmx_client:client(), binary()}]) -> ok.
+enter(Room, People) ->
+    [join(Client, Room, Nick) || {Client, Nick} <- People],
+    lists:foreach(fun({Client, _}) -> mmx_client:drain(Client) end, People).
 
 %% Leaves, and gives the room's confirmation.
 -spec leave(mmx_client:client(), binary()) -> #xmlel{}.
@@ -92,6 +125,13 @@ rename(Client, Room, Nick) ->
 -spec say(mmx_client:client(), binary(), binary()) -> ok.
 say(Client, Room, Text) ->
     mmx_client:send(Client, message(Room, groupchat, [el(body, [], [Text])])).
+
+%% Says this, which is the next that everybody hears.
+-spec told(mmx_client:client(), binary(), binary(), [mmx_client:client()]) -> ok.
+told(Client, Room, Text, Everybody) ->
+    ok = say(Client, Room, Text),
+    From = occupant(Room, nick(Client, Room)),
+    lists:foreach(fun(Listener) -> hears(Listener, From, Text) end, Everybody).
 
 -spec whisper(mmx_client:client(), binary(), binary(), binary()) -> ok.
 whisper(Client, Room, Nick, Text) ->
@@ -127,6 +167,11 @@ until_marker(Client, Other, Room) ->
     Before = lists:droplast(mmx_client:recv_until(Client, Marks)),
     _ = Client =:= Other orelse mmx_client:take(Other, Marks),
     Before.
+
+%% What an occupant receives before what it says itself now: all that the room had for it.
+-spec seen(mmx_client:client(), binary()) -> [#xmlel{}].
+seen(Client, Room) ->
+    until_marker(Client, Client, Room).
 
 -spec set_role(mmx_client:client(), binary(), binary(), atom()) -> #xmlel{}.
 set_role(Client, Room, Nick, Role) ->

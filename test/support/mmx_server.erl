@@ -36,6 +36,8 @@ launch(Folder, Options) ->
     ok = file:write_file(filename:join(Folder, "ejabberd.yml"), mmx_config:text(Options)),
     {ok, Peer, _Node} = peer:start(#{
         connection => standard_io,
+        %% Its port programs complain on the console when it is halted.
+        exec => {"/bin/sh", ["-c", "exec erl \"$@\" 2>>\"$MMX_STDERR\"", "erl"]},
         wait_boot => ?START_TIME,
         args => vm_args(Folder, Options),
         env => environment(Folder) ++ maps:get(env, Options, []),
@@ -78,13 +80,12 @@ environment(Folder) ->
         {"EJABBERD_CONFIG_PATH", filename:join(Folder, "ejabberd.yml")},
         {"EJABBERD_LOG_PATH", filename:join(Folder, "ejabberd.log")},
         {"CONTRIB_MODULES_PATH", filename:join(Folder, "modules")},
-        {"ERL_CRASH_DUMP_SECONDS", "0"}
+        {"ERL_CRASH_DUMP_SECONDS", "0"},
+        {"MMX_STDERR", filename:join(Folder, "stderr.log")}
     ].
 
 -spec stop(server()) -> ok.
 stop(#server{peer = Peer, folder = Folder} = Server) ->
-    %% Its port programs would complain on the console.
-    _ = (catch rpc(Server, application, stop, [os_mon])),
     catch peer:stop(Peer),
     gone(Server),
     ok = file:del_dir_r(filename:join(Folder, "mnesia")),

@@ -4,7 +4,7 @@
 -export([el/2, el/3, presence/2, presence/3, message/3, iq/3]).
 -export([attr/2, child/2, child/3, children/2, cdata/1, body/1]).
 -export([from/1, from_nick/1, bare/1, resource/1, type/1, status_codes/1, item/1, error_condition/1]).
--export([is_self_presence/1, is_subject/1, to_text/1, unique/0]).
+-export([is_self_presence/1, is_subject/1, nicks/1, bodies/1, own/1, to_text/1, unique/0]).
 
 -include_lib("fast_xml/include/fxml.hrl").
 
@@ -114,7 +114,13 @@ type(#xmlel{name = Name} = Stanza) ->
 status_codes(Stanza) ->
     case child(Stanza, x, ?NS_MUC_USER) of
         undefined -> [];
-        X -> lists:sort([binary_to_integer(attr(Status, code)) || Status <- children(X, status)])
+        X -> lists:sort([Code || Status <- children(X, status), {Code, _} <- [string:to_integer(code_of(Status))], is_integer(Code)])
+    end.
+
+code_of(Status) ->
+    case attr(Status, code) of
+        undefined -> <<>>;
+        Code -> Code
     end.
 
 %% The attributes of the occupant's item, and its reason where there is one.
@@ -149,6 +155,21 @@ is_subject(#xmlel{name = <<"message">>} = Message) ->
         child(Message, body) =:= undefined;
 is_subject(_) ->
     false.
+
+%% Whose presences there are among these stanzas, in their order.
+-spec nicks([#xmlel{}]) -> [binary() | undefined].
+nicks(Stanzas) ->
+    [from_nick(Presence) || #xmlel{name = <<"presence">>} = Presence <- Stanzas].
+
+-spec bodies([#xmlel{}]) -> [binary()].
+bodies(Stanzas) ->
+    [Body || Stanza <- Stanzas, Body <- [body(Stanza)], Body =/= undefined].
+
+%% The only self-presence among these stanzas.
+-spec own([#xmlel{}]) -> #xmlel{}.
+own(Stanzas) ->
+    [Presence] = lists:filter(fun is_self_presence/1, Stanzas),
+    Presence.
 
 -spec to_text(#xmlel{} | [#xmlel{}]) -> binary() | [binary()].
 to_text(Stanzas) when is_list(Stanzas) -> [to_text(Stanza) || Stanza <- Stanzas];

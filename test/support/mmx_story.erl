@@ -1,7 +1,7 @@
 %% A story: a new room, new accounts, and a client for each session that takes part.
 -module(mmx_story).
 
--export([story/3]).
+-export([cases/1, story/3, beside_plain/1, paused/3, in_room/2, room_option/4]).
 
 %% People are "name/resource": those of one name are sessions of one account. The fun is given the room,
 %% then the clients. The transcripts of a story that fails are printed.
@@ -20,6 +20,38 @@ story(Config, People, Fun) ->
     after
         [mmx_client:abandon(Client) || Client <- Clients]
     end.
+
+%% All cases of a suite, for its all/0.
+-spec cases(module()) -> [atom()].
+cases(Suite) ->
+    Others = [module_info, init_per_suite, end_per_suite],
+    [Name || {Name, 1} <- Suite:module_info(exports), not lists:member(Name, Others)].
+
+%% The options of a server that serves everybody but bob and carol, who join rooms as without the module.
+-spec beside_plain(map()) -> mmx_config:options().
+beside_plain(Options) ->
+    Plain = #{deny => [#{user_regexp => <<"^(bob|carol)-">>}]},
+    #{minimix => Options#{access => [Plain, #{allow => all}]}}.
+
+%% The room does nothing while the fun runs, and then all that it was sent.
+-spec paused([{atom(), term()}], binary(), fun(() -> Result)) -> Result.
+paused(Config, Room, Fun) ->
+    Server = proplists:get_value(server, Config),
+    Pid = mmx_server:room_pid(Server, Room),
+    ok = mmx_server:rpc(Server, sys, suspend, [Pid]),
+    try Fun() after ok = mmx_server:rpc(Server, sys, resume, [Pid]) end.
+
+%% What the room itself believes.
+-spec in_room([{atom(), term()}], binary()) -> [{Nick :: binary(), Jid :: binary()}].
+in_room(Config, Room) ->
+    mmx_server:room_occupants(proplists:get_value(server, Config), Room).
+
+%% Sets an option of a room as its service's administrator does.
+-spec room_option([{atom(), term()}], binary(), binary(), binary()) -> ok.
+room_option(Config, Room, Option, Value) ->
+    [Name, Service] = binary:split(Room, <<"@">>),
+    Server = proplists:get_value(server, Config),
+    ok = mmx_server:rpc(Server, mod_muc_admin, change_room_option, [Name, Service, Option, Value]).
 
 connect(Server, Users, {Person, Options}) ->
     [Name, Resource] = string:split(Person, "/"),

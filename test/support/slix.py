@@ -2,13 +2,21 @@
 
 import asyncio
 import json
+import logging
+import os
 import sys
 
 import slixmpp
 
+# What goes wrong is told as an event.
+logging.disable(logging.CRITICAL)
+
 
 def tell(event, **details):
-    print(json.dumps({"event": event, **details}), flush=True)
+    try:
+        print(json.dumps({"event": event, **details}), flush=True)
+    except BrokenPipeError:
+        os._exit(1)
 
 
 class Client(slixmpp.ClientXMPP):
@@ -63,8 +71,8 @@ class Client(slixmpp.ClientXMPP):
         self["xep_0045"].leave_muc(slixmpp.JID(room), nick)
 
     async def do_nick(self, room, nick):
-        renamed = await self["xep_0045"].set_self_nick(slixmpp.JID(room), nick, timeout=20)
-        tell("renamed", room=room, nick=renamed["from"].resource)
+        await self["xep_0045"].set_self_nick(slixmpp.JID(room), nick, timeout=20)
+        tell("renamed", room=room, nick=nick)
 
     async def do_say(self, room, text):
         self.send_message(mto=slixmpp.JID(room), mbody=text, mtype="groupchat")

@@ -5,7 +5,7 @@ use crate::author;
 use crate::config::NickPolicy;
 use crate::control::{Kind, NickChange};
 use crate::effect::{Effect, StanzaError, Target};
-use crate::membership::{Cx, FILLING, Membership, State};
+use crate::membership::{Cx, FILLING, LOCKED, Membership, State};
 use crate::muc_user::{MucUser, code};
 use crate::names::{Nick, Session, SessionId};
 use crate::request::Request;
@@ -138,10 +138,16 @@ impl Membership {
         self.locked_by.is_some_and(|creator| creator != session)
     }
 
-    /// Lets in who waited for the configuration of a new room.
-    pub fn unlock(&mut self, cx: &mut Cx<'_>, by: SessionId) {
+    /// The creator has answered the room's question for its configuration.
+    pub fn configured(&mut self, cx: &mut Cx<'_>, by: SessionId) {
         if self.locked_by == Some(by) {
-            self.locked_by = None;
+            self.unlock(cx);
+        }
+    }
+
+    /// Lets in who waited for the configuration of a new room.
+    pub fn unlock(&mut self, cx: &mut Cx<'_>) {
+        if self.locked_by.take().is_some() {
             self.invite(cx);
         }
     }
@@ -172,6 +178,7 @@ impl Membership {
         self.logged = user.has(code::LOGGED);
         if user.has(code::CREATED) {
             let creator = joined_by.filter(|session| self.attachments.get(*session).is_some());
+            self.locked_until = cx.now.after(LOCKED.min(cx.config.join_timeout / 2));
             self.locked_by = creator.or_else(|| self.attachments.iter().next().map(|a| a.session.id));
         }
         self.greeting = joined_by.map(|session| (session, user.codes().to_vec()));

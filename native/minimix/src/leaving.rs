@@ -106,8 +106,14 @@ impl Membership {
             State::Filling { until } if until <= cx.now => self.filled(cx),
             _ => {}
         }
+        if self.locked_until <= cx.now {
+            self.unlock(cx);
+        }
         if self.lost.expire(cx.now) {
             self.queue.update = true;
+        }
+        if self.burst.is_some() || self.state == State::Joining {
+            self.be_patient(cx);
         }
         let late = self.attachments.take(|attachment| {
             matches!(attachment.phase, Phase::Waiting { until } if until <= cx.now)
@@ -117,6 +123,22 @@ impl Membership {
         }
         if self.control.as_ref().is_some_and(|control| control.until <= cx.now) {
             self.unanswered(cx);
+        }
+    }
+
+    /// While a room still tells its occupants nobody's time is over.
+    fn be_patient(&mut self, cx: &Cx<'_>) {
+        let patience = self.heard.after(cx.config.join_timeout);
+        if patience <= cx.now {
+            return;
+        }
+        if let Some(control) = &mut self.control {
+            control.until = control.until.max(patience);
+        }
+        for attachment in self.attachments.iter_mut() {
+            if let Phase::Waiting { until } = &mut attachment.phase {
+                *until = patience.max(*until);
+            }
         }
     }
 

@@ -20,7 +20,7 @@
 //!
 //! let config = Config::default();
 //! let around = Environment { now: Millis(0), config: &config, other_rooms: 0 };
-//! let mut room = Room::new(RoomJid::from("room@rooms.example"), 0);
+//! let mut room = Room::new(RoomJid::from("room@rooms.example"), Millis(0));
 //! let phone = Session { id: SessionId(1), resource: "phone".into() };
 //! let join = "<presence xmlns='jabber:client'><x xmlns='http://jabber.org/protocol/muc'/></presence>";
 //! let effects = room.handle(

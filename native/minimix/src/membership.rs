@@ -32,6 +32,8 @@ use crate::xml::Xml;
 
 /// How long history and subject may take after the self-presence.
 pub(crate) const FILLING: u64 = 5_000;
+/// How long other sessions wait for the creator of a room to configure it.
+pub(crate) const LOCKED: u64 = 10_000;
 /// How long a membership that ended still answers for the room.
 const TOMBSTONE: u64 = 2 * 60_000;
 /// How long a nick that the account held is still taken for its own.
@@ -96,6 +98,8 @@ pub(crate) struct Membership {
     pub epoch: u64,
     /// The nick asked for while joining, else the confirmed one.
     pub nick: Nick,
+    /// When the room last said something: a long answer is no silence.
+    pub heard: Millis,
     /// Between the two presences of a nick change: the coming nick.
     pub renaming: Option<Nick>,
     pub old_nicks: Vec<(Nick, Millis)>,
@@ -116,6 +120,8 @@ pub(crate) struct Membership {
     pub greeting: Option<(SessionId, Vec<u16>)>,
     /// Who is to configure the new room while nobody else may enter.
     pub locked_by: Option<SessionId>,
+    /// Not every creator configures: others wait no longer than this.
+    pub locked_until: Millis,
     /// What others were last shown of the account.
     pub shown: Option<Xml>,
     pub sent: Sent,
@@ -130,6 +136,7 @@ impl Membership {
             state: State::Over,
             epoch: 0,
             nick,
+            heard: Millis::default(),
             renaming: None,
             old_nicks: Vec::new(),
             attachments: Attachments::default(),
@@ -146,6 +153,7 @@ impl Membership {
             logged: false,
             greeting: None,
             locked_by: None,
+            locked_until: Millis::default(),
             shown: None,
             sent: Sent::default(),
             asked: Asked::default(),
@@ -162,14 +170,17 @@ impl Membership {
                 "iq" => self.iq_from_session(cx, &session, nick, &stanza),
                 _ => {}
             },
-            Input::FromRoom { nick, stanza } => match stanza.root().name() {
-                "presence" => self.presence_from_room(cx, nick, stanza),
-                "message" => self.message_from_room(cx, nick, stanza),
-                "iq" => self.iq_from_room(cx, nick, &stanza),
-                _ => {}
-            },
+            Input::FromRoom { nick, stanza } => {
+                self.heard = cx.now;
+                match stanza.root().name() {
+                    "presence" => self.presence_from_room(cx, nick, stanza),
+                    "message" => self.message_from_room(cx, nick, stanza),
+                    "iq" => self.iq_from_room(cx, nick, &stanza),
+                    _ => {}
+                }
+            }
             Input::CatchUp { session } => self.serve(cx, &session),
-            Input::Answered { session } => self.unlock(cx, session),
+            Input::Answered { session } => self.configured(cx, session),
             Input::Detach { session } => self.detach(cx, session),
             Input::Resumed { old, new } => self.resumed(old, new),
             Input::Stop => self.stop(cx),
@@ -349,7 +360,8 @@ impl Membership {
             Phase::Presences { .. } | Phase::Live { .. } => None,
         });
         let resync = self.queue.resync.then_some(self.resync_after);
-        let times = [state, control, resync, self.lost.next()];
+        let locked = self.locked_by.map(|_| self.locked_until);
+        let times = [state, control, resync, locked, self.lost.next()];
         times.into_iter().flatten().chain(waiting).min()
     }
 }

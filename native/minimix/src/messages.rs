@@ -59,6 +59,7 @@ impl Membership {
             // A resync repeats what the sessions know.
             return;
         }
+        self.unlock(cx);
         let id = self.reflection(nick.as_ref(), root);
         let stanza = restored(stanza, &id);
         self.config_changed(root_codes(&stanza));

@@ -131,10 +131,7 @@ impl Membership {
             self.refuse_if_far_too_large(cx);
             return;
         }
-        if self.locked_by.is_some() {
-            self.locked_by = None;
-            self.invite(cx);
-        }
+        self.unlock(cx);
         self.fork_presence(cx, &stanza, false);
         if self.attachments.waiting().next().is_none()
             && self.roster.exceeds(cx.config.max_occupants, 1)

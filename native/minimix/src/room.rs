@@ -47,16 +47,16 @@ pub struct Room {
 }
 
 impl Room {
-    /// A room without accounts. `counter` is where its numbers begin: one that is created again
-    /// must not repeat those of its earlier life.
-    pub fn new(jid: RoomJid, counter: u64) -> Room {
+    /// A room without accounts. Its numbers begin with the microseconds of its creation, so that
+    /// it never repeats those of an earlier life that streams still remember.
+    pub fn new(jid: RoomJid, now: Millis) -> Room {
         Room {
             jid,
             memberships: HashMap::new(),
             times: BTreeSet::new(),
             wakes_at: None,
             interned: Interned::default(),
-            counter,
+            counter: now.0.saturating_mul(1_000),
         }
     }
 

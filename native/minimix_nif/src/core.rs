@@ -5,7 +5,6 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hash};
 use std::panic::RefUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use minimix::{
     Account, Config, Effects, Environment, Input, Millis, Room, RoomJid, Standing,
@@ -19,7 +18,6 @@ pub struct Core {
     config: RwLock<Arc<Config>>,
     rooms: Shards<RoomJid, Room>,
     accounts: Shards<Account, HashMap<RoomJid, Standing>>,
-    created: AtomicU64,
 }
 
 // A panic cannot leave a room half-changed: `Room::handle` computes an account's next state apart
@@ -48,7 +46,6 @@ impl Core {
             config: RwLock::new(Arc::new(config)),
             rooms: Shards::new(),
             accounts: Shards::new(),
-            created: AtomicU64::new(1),
         }
     }
 
@@ -64,7 +61,7 @@ impl Core {
         let around = Environment { now, config: &config, other_rooms };
         let (effects, standing) = {
             let mut rooms = self.rooms.of(room).lock();
-            let found = rooms.entry(room.clone()).or_insert_with(|| self.create(room));
+            let found = rooms.entry(room.clone()).or_insert_with(|| Room::new(room.clone(), now));
             let before = found.standing(account);
             let effects = found.handle(account, input, around);
             let after = found.standing(account);
@@ -127,11 +124,6 @@ impl Core {
             }
         }
         all
-    }
-
-    fn create(&self, room: &RoomJid) -> Room {
-        let number = self.created.fetch_add(1, Ordering::Relaxed);
-        Room::new(room.clone(), number << 32)
     }
 
     fn active_rooms(&self, account: &Account, but: &RoomJid) -> usize {

@@ -1,0 +1,63 @@
+# What the scripts share. They source it, from the top of the checkout.
+
+slixmpp_version=1.10.0
+
+say() { printf '%s: %s\n' "$(basename "$0" .sh)" "$*"; }
+die() { printf '%s: %s\n' "$(basename "$0" .sh)" "$*" >&2; exit 1; }
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# The archive that this machine already takes its own release from.
+archive_uri() {
+    local codename uri
+    codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    uri=$(cat /etc/apt/sources.list.d/*.sources 2>/dev/null | awk -v codename="$codename" '
+        function look() { if (found == "" && uri != "" && suite == codename && uri !~ /security/) found = uri; uri = suite = "" }
+        /^URIs:/ { uri = $2 }
+        /^Suites:/ { suite = $2 }
+        /^$/ { look() }
+        END { look(); print found }')
+    [ -n "$uri" ] || uri=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null |
+        sed 's/\[[^]]*\]//' | awk -v codename="$codename" '$1 == "deb" && $3 == codename {print $2; exit}')
+    [ -n "$uri" ] || die "no archive for $codename found in /etc/apt: add one and try again"
+    printf '%s' "$uri"
+}
+
+# counts PASSED FAILED SKIPPED
+counts() { printf '%d passed, %d failed, %d skipped\n' "$1" "$2" "$3"; }
+
+# What rebar3 ct said in a log file, as "passed failed skipped". Cases that were skipped because
+# what they need did not start have failed.
+ct_counts() {
+    sed 's/\x1b\[[0-9;]*m//g' "$1" | awk '
+        /^All [0-9]+ tests passed/ { passed += $2 }
+        /^(Failed|Skipped|Passed) [0-9]+ / {
+            line = $0
+            while (match(line, /(Failed|Skipped|Passed) [0-9]+/)) {
+                split(substr(line, RSTART, RLENGTH), word, " ")
+                if (word[1] == "Failed") failed += word[2]
+                if (word[1] == "Passed") passed += word[2]
+                line = substr(line, RSTART + RLENGTH)
+                if (word[1] == "Skipped" && match(line, /\([0-9]+, [0-9]+\)/)) {
+                    split(substr(line, RSTART + 1, RLENGTH - 2), part, ", ")
+                    skipped += part[1]; failed += part[2]
+                }
+            }
+        }
+        END { print passed + 0, failed + 0, skipped + 0 }'
+}
+
+# What cargo test said in a log file, likewise.
+cargo_counts() {
+    sed 's/\x1b\[[0-9;]*m//g' "$1" | awk '
+        /^test result:/ {
+            for (i = 1; i < NF; i++) {
+                if ($(i + 1) ~ /^passed/) passed += $i
+                if ($(i + 1) ~ /^failed/) failed += $i
+                if ($(i + 1) ~ /^ignored/) skipped += $i
+            }
+        }
+        END { print passed + 0, failed + 0, skipped + 0 }'
+}

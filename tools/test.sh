@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# All tests. The last line sums up what cargo and Common Test counted.
+# Arguments go to rebar3 ct, and then cargo is left out: tools/test.sh --suite test/plain_muc_SUITE
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. tools/lib.sh
+
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+passed=0 failed=0 skipped=0
+
+# A run that fails without counting anything, as when it does not compile, counts as one failure.
+add() {
+    local status=$1
+    [ "$status" = 0 ] || [ "$3" -gt 0 ] || set -- "$status" "$2" 1 "$4"
+    passed=$((passed + $2)) failed=$((failed + $3)) skipped=$((skipped + $4))
+}
+
+if [ $# = 0 ]; then
+    status=0
+    cargo test --workspace --no-fail-fast 2>&1 | tee "$logs/cargo" || status=$?
+    # shellcheck disable=SC2046
+    add $status $(cargo_counts "$logs/cargo")
+fi
+
+# rebar3 would run suites that are no longer there.
+rm -rf _build/test/extras
+status=0
+rebar3 ct "$@" 2>&1 | tee "$logs/ct" || status=$?
+# shellcheck disable=SC2046
+add $status $(ct_counts "$logs/ct")
+
+counts $passed $failed $skipped
+[ $failed = 0 ] && [ $passed -gt 0 ]
