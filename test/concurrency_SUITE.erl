@@ -17,7 +17,7 @@ all() ->
     [Name || {Name, 1} <- ?MODULE:module_info(exports), Name =/= init_per_suite, Name =/= end_per_suite, Name =/= module_info].
 
 init_per_suite(Config) ->
-    [{server, mmx_server:start(#{minimix => #{history_size => 1000}, room => #{history_size => 1000}, muc => #{history_size => 1000}})} | Config].
+    [{server, mmx_server:start(#{minimix => #{history_size => 1000}, muc => #{history_size => 1000}})} | Config].
 
 end_per_suite(Config) ->
     Server = ?config(server, Config),
@@ -59,11 +59,12 @@ a_replay_ends_where_live_messages_begin(Config) ->
 attaching_and_detaching_while_many_talk(Config) ->
     story(Config, ["bob/desk", "carol/desk", "alice/keeper"], fun(Room, Bob, Carol, Keeper) ->
         [join(Client, Room, Nick) || {Client, Nick} <- [{Bob, <<"bob">>}, {Carol, <<"carol">>}, {Keeper, <<"alice">>}]],
+        drain(Bob),
         Server = ?config(server, Config),
         Count = 1_000,
-        Talk = fun(Client, Name) -> fun() -> [say(Client, Room, [Name, $:, integer_to_list(N)]) || N <- lists:seq(1, Count)] end end,
+        Talk = fun(Client, Name) -> fun() -> [say(Client, Room, body_of(Name, N)) || N <- lists:seq(1, Count)] end end,
         Rounds = fun(M) -> fun() -> come_and_go(Server, user(Keeper), Room, M, 15) end end,
-        at_once([Talk(Bob, "bob"), Talk(Carol, "carol") | [Rounds(M) || M <- lists:seq(1, 6)]]),
+        at_once([Talk(Bob, <<"bob">>), Talk(Carol, <<"carol">>) | [Rounds(M) || M <- lists:seq(1, 6)]]),
         Heard = bodies_until(Keeper, [<<"bob:1000">>, <<"carol:1000">>]),
         [?assertEqual([body_of(Name, N) || N <- lists:seq(1, Count)], of_one(Name, Heard)) || Name <- [<<"bob">>, <<"carol">>]],
         ?assertEqual([account(Keeper)], [Jid || {<<"alice">>, Jid} <- mmx_server:room_occupants(Server, Room)]),

@@ -7,14 +7,14 @@ cd "$(dirname "$0")/.."
 longest=500
 
 sources() {
-    git ls-files --cached --others --exclude-standard -- '*.erl' '*.hrl' '*.rs' '*.py' '*.sh' '*.config' '*.script' '*.escript' |
-        sort -u
+    find . \( -name target -o -name _build -o -name .cache -o -name .git -o -name dist \) -prune -o -type f \
+        \( -name '*.erl' -o -name '*.hrl' -o -name '*.rs' -o -name '*.py' -o -name '*.sh' -o -name '*.config' \
+        -o -name '*.script' -o -name '*.escript' \) -print
 }
 
 short_enough() {
     local file lines too_long=0
     while read -r file; do
-        [ -f "$file" ] || continue
         lines=$(wc -l <"$file")
         [ "$lines" -le $longest ] || { say "$file has $lines lines, more than $longest"; too_long=1; }
     done < <(sources)

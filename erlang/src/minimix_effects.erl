@@ -88,8 +88,10 @@ fork(Stanza, {Pid, Resource, Generation, IsLast}, IsOwn, #{account := Account, r
     _ = ejabberd_c2s:route(Pid, {route, minimix_stanza:for(Fork, Jid, {Room, Generation, IsLast})}),
     ok.
 
-send_in_stream(Element, #{stream := #{jid := Jid} = Stream} = Context) ->
-    Stanza = xmpp:set_to(minimix_stanza:from_element(Element), Jid),
+%% Marked too, as ejabberd may route again what the client did not acknowledge (XEP-0198 6).
+send_in_stream(Element, #{room := Room, stream := #{jid := Jid} = Stream} = Context) ->
+    Mark = {Room, minimix_stream:generation(Stream, Room), false},
+    Stanza = minimix_stanza:for(minimix_stanza:from_element(Element), Jid, Mark),
     Context#{stream := ejabberd_c2s:send(Stream, Stanza)}.
 
 answer(Answer, #{stream := none} = Context) ->

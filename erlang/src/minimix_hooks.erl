@@ -118,7 +118,7 @@ user_receive_packet({drop, _} = Acc) ->
 user_receive_packet({Stanza, Stream} = Acc) ->
     case minimix_stanza:mark(Stanza) of
         none -> carbon(minimix_stanza:forwarded_to(Stanza), Acc);
-        Mark -> receive_marked(Mark, minimix_stanza:unmark(Stanza), Stream)
+        Mark -> receive_marked(Mark, Stanza, Stream)
     end.
 
 receive_marked({Room, none, _}, Stanza, Stream) ->

@@ -5,7 +5,7 @@
 -module(minimix_stanza).
 
 -export([to_element/1, from_element/1, is_join/1, room/1, room_address/1, nick/1, account/1]).
--export([for/3, mark/1, unmark/1, set_id/2, own/2, copy_of_same/1, forwarded_to/1]).
+-export([for/3, mark/1, set_id/2, own/2, copy_of_same/1, forwarded_to/1]).
 -export_type([mark/0]).
 
 -include_lib("xmpp/include/xmpp.hrl").
@@ -52,10 +52,6 @@ for(Stanza, To, Mark) ->
 -spec mark(xmpp:stanza()) -> mark() | none.
 mark(Stanza) ->
     xmpp:get_meta(Stanza, minimix, none).
-
--spec unmark(xmpp:stanza()) -> xmpp:stanza().
-unmark(Stanza) ->
-    xmpp:del_meta(Stanza, minimix).
 
 -spec set_id(xmpp:stanza(), minimix_nif:new_id()) -> xmpp:stanza().
 set_id(Stanza, keep) -> Stanza;

@@ -1,7 +1,7 @@
 %% A story: a new room, new accounts, and a client for each session that takes part.
 -module(mmx_story).
 
--export([cases/1, story/3, beside_plain/1, paused/3, in_room/2, room_option/4]).
+-export([cases/1, story/3, with_two/2, beside_plain/1, paused/3, in_room/2, room_option/4]).
 
 %% People are "name/resource": those of one name are sessions of one account. The fun is given the room,
 %% then the clients. The transcripts of a story that fails are printed.
@@ -26,6 +26,15 @@ story(Config, People, Fun) ->
 cases(Suite) ->
     Others = [module_info, init_per_suite, end_per_suite],
     [Name || {Name, 1} <- Suite:module_info(exports), not lists:member(Name, Others)].
+
+%% The story of a room with bob and two sessions of alice in it, who have nothing left to read.
+-spec with_two([{atom(), term()}], fun((binary(), Bob :: pid(), Phone :: pid(), Desk :: pid()) -> _)) -> ok.
+with_two(Config, Fun) ->
+    story(Config, ["bob/desk", "alice/phone", "alice/desk"], fun(Room, Bob, Phone, Desk) ->
+        ok = mmx_muc:enter(Room, [{Bob, <<"bob">>}, {Phone, <<"alice">>}, {Desk, <<"alice">>}]),
+        ok = mmx_client:drain(Bob),
+        Fun(Room, Bob, Phone, Desk)
+    end).
 
 %% The options of a server that serves everybody but bob and carol, who join rooms as without the module.
 -spec beside_plain(map()) -> mmx_config:options().

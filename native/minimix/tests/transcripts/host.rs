@@ -1,0 +1,369 @@
+//! The dumb host: executes what the core decided and decides nothing itself. It does what the
+//! executor and the hooks in `erlang/src` do, with a clock of its own.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+
+use minimix::{
+    Account, Config, Environment, Input, Millis, Nick, Room, RoomJid, SessionId, Standing,
+    StanzaError, Xml,
+};
+
+use crate::execute::{InHand, error};
+use crate::stream::{Mail, Stream};
+use crate::words::address;
+
+/// 2026-01-01T10:00:00Z.
+const MORNING: u64 = 1_767_261_600_000;
+/// So many inputs that cause each other cannot be meant.
+const ENDLESS: usize = 10_000;
+
+/// What cannot be done is a bug of the core, or of the transcript.
+pub type Done = Result<(), String>;
+
+/// One server with the module, and one room somewhere.
+pub struct Host {
+    /// The options.
+    pub config: Config,
+    /// In how many other rooms each account is.
+    pub other_rooms: usize,
+    /// What the room was sent.
+    pub room_got: VecDeque<Xml>,
+    /// What the server handles as without the module.
+    pub server_got: VecDeque<Xml>,
+    pub streams: Vec<Stream>,
+    room: Room,
+    now: Millis,
+    pub managed: HashMap<Account, u64>,
+    pub requests: HashMap<String, Request>,
+    pub wakes: BTreeSet<Millis>,
+    pub numbers: u64,
+}
+
+/// A request on its way.
+pub struct Request {
+    /// Who asked.
+    pub stream: SessionId,
+    /// What.
+    pub stanza: Xml,
+    /// Whether the core wants to hear of its answer.
+    pub tell: bool,
+}
+
+impl Host {
+    /// An empty one.
+    pub fn new() -> Host {
+        Host {
+            config: Config::default(),
+            other_rooms: 0,
+            room_got: VecDeque::new(),
+            server_got: VecDeque::new(),
+            streams: Vec::new(),
+            room: Room::new(room(), Millis(MORNING)),
+            now: Millis(MORNING),
+            managed: HashMap::new(),
+            requests: HashMap::new(),
+            wakes: BTreeSet::new(),
+            numbers: 0,
+        }
+    }
+
+    /// All streams that ever were.
+    pub fn streams(&mut self) -> &mut [Stream] {
+        &mut self.streams
+    }
+
+    /// The session of this name; it connects if there is none.
+    pub fn stream(&mut self, name: &str) -> &mut Stream {
+        let at = self
+            .streams
+            .iter()
+            .position(|stream| stream.is_alive && stream.name == name);
+        let at = at.unwrap_or_else(|| {
+            let new = self.connect(name);
+            self.streams.push(new);
+            self.streams.len() - 1
+        });
+        // `at` was found or has just been added.
+        #[allow(clippy::indexing_slicing)]
+        &mut self.streams[at]
+    }
+
+    /// What waited for a stream that ended is routed again, to whoever has the resource now.
+    fn connect(&mut self, name: &str) -> Stream {
+        self.numbers += 1;
+        let (account, resource) = name.split_once('/').unwrap_or(("alice", name));
+        let account = Account::from(address(account).as_str());
+        let mut new = Stream::new(name, SessionId(self.numbers), account, resource);
+        for old in self.streams.iter_mut().filter(|old| old.name == name) {
+            let mail = old.mailbox.drain(..);
+            new.mailbox
+                .extend(mail.filter(|mail| matches!(mail, Mail::Delivery { .. })));
+            new.shown.append(&mut old.shown);
+        }
+        new
+    }
+
+    /// A session sends a stanza.
+    pub fn session_sends(&mut self, name: &str, stanza: &Xml) -> Done {
+        let stream = self.stream(name);
+        let (id, session, jid) = (stream.id, stream.session(), stream.jid());
+        let account = stream.account.clone();
+        let stanza = &stanza.edited(&[("from", Some(&jid))], |_| true, &[]);
+        let root = stanza.root();
+        let is_join = root.name() == "presence"
+            && root.attribute("type").is_none()
+            && root.child("x", "http://jabber.org/protocol/muc").is_some();
+        if !is_join && !self.managed.contains_key(&account) {
+            return self.room_gets(stanza.clone());
+        }
+        let nick = nick(
+            root.attribute("to")
+                .ok_or("a session's stanza needs a `to`")?,
+        );
+        let input = Input::FromSession {
+            session,
+            nick,
+            stanza: without_to(stanza),
+        };
+        self.bring(
+            input,
+            &InHand {
+                account: &account,
+                stanza: Some(stanza),
+                stream: Some(id),
+            },
+        )
+    }
+
+    /// The room or an occupant sends a stanza to an account, or answers a request of one.
+    pub fn room_sends(&mut self, stanza: &Xml) -> Done {
+        let root = stanza.root();
+        let from = root
+            .attribute("from")
+            .ok_or("the room's stanza needs a `from`")?;
+        let answered = root.attribute("id").filter(|_| {
+            root.name() == "iq" && matches!(root.attribute("type"), Some("result" | "error"))
+        });
+        if let Some(request) = answered.and_then(|id| self.requests.remove(id)) {
+            self.answer(&request, stanza);
+            return self.drain();
+        }
+        let to = root
+            .attribute("to")
+            .map_or_else(|| address("alice"), String::from);
+        let account = Account::from(to.as_str());
+        let stanza = &stanza.edited(&[("to", Some(&to))], |_| true, &[]);
+        if !self.managed.contains_key(&account) {
+            self.server_got.push_back(stanza.clone());
+            return Ok(());
+        }
+        let input = Input::FromRoom {
+            nick: nick(from),
+            stanza: without_to(stanza),
+        };
+        self.bring(
+            input,
+            &InHand {
+                account: &account,
+                stanza: Some(stanza),
+                stream: None,
+            },
+        )
+    }
+
+    /// An answer counts only from whom was asked.
+    fn answer(&mut self, request: &Request, answer: &Xml) {
+        let asked = request.stanza.root();
+        let by = answer.root().attribute("from").unwrap_or_default();
+        let answer = match asked.attribute("to") == Some(by) {
+            true => answer.edited(&[("id", asked.attribute("id"))], |_| true, &[]),
+            false => error(&request.stanza, StanzaError::RemoteServerTimeout),
+        };
+        if let Some(stream) = self
+            .streams
+            .iter_mut()
+            .find(|stream| stream.id == request.stream)
+        {
+            stream.mailbox.push_back(Mail::Answer {
+                stanza: answer,
+                tell: request.tell,
+            });
+        }
+    }
+
+    /// Something else happens to a session.
+    pub fn session_event(&mut self, name: &str, event: fn(SessionId) -> Input) -> Done {
+        let stream = self.stream(name);
+        stream.generation = None;
+        let (id, account) = (stream.id, stream.account.clone());
+        self.bring(
+            event(id),
+            &InHand {
+                account: &account,
+                stanza: None,
+                stream: None,
+            },
+        )
+    }
+
+    /// A stream takes over from the one of the same name, with all that waits for it.
+    pub fn resumes(&mut self, name: &str) -> Done {
+        let mut new = self.connect(name);
+        let old = self.stream(name);
+        old.is_alive = false;
+        new.generation = old.generation;
+        new.mailbox.append(&mut old.mailbox);
+        new.shown.append(&mut old.shown);
+        let (old, new_id, account) = (old.id, new.id, new.account.clone());
+        self.streams.push(new);
+        let input = Input::Resumed { old, new: new_id };
+        self.bring(
+            input,
+            &InHand {
+                account: &account,
+                stanza: None,
+                stream: None,
+            },
+        )
+    }
+
+    /// The module stops.
+    pub fn stops(&mut self) -> Done {
+        let mut accounts: Vec<Account> = self.room.accounts().cloned().collect();
+        accounts.sort();
+        accounts.iter().try_for_each(|account| {
+            self.bring(
+                Input::Stop,
+                &InHand {
+                    account,
+                    stanza: None,
+                    stream: None,
+                },
+            )
+        })
+    }
+
+    /// Time passes; whoever wanted to be woken is.
+    pub fn wait(&mut self, milliseconds: u64) -> Done {
+        let end = self.now.after(milliseconds);
+        for _ in 0..ENDLESS {
+            match self.wakes.pop_first() {
+                Some(at) if at <= end => {
+                    self.now = self.now.max(at);
+                    self.tick()?;
+                }
+                later => {
+                    self.wakes.extend(later);
+                    self.now = end;
+                    return Ok(());
+                }
+            }
+        }
+        Err("the core wants to be woken for ever".to_owned())
+    }
+
+    fn tick(&mut self) -> Done {
+        let around = Environment {
+            now: self.now,
+            config: &self.config,
+            other_rooms: 0,
+        };
+        for (account, effects) in self.room.tick(around) {
+            let in_hand = InHand {
+                account: &account,
+                stanza: None,
+                stream: None,
+            };
+            self.execute(effects, &in_hand)?;
+            self.check(&account)?;
+        }
+        self.drain()
+    }
+
+    fn bring(&mut self, input: Input, in_hand: &InHand<'_>) -> Done {
+        self.bring_one(input, in_hand)?;
+        self.drain()
+    }
+
+    fn bring_one(&mut self, input: Input, in_hand: &InHand<'_>) -> Done {
+        let around = Environment {
+            now: self.now,
+            config: &self.config,
+            other_rooms: self.other_rooms,
+        };
+        let effects = self.room.handle(in_hand.account, input, around);
+        self.execute(effects, in_hand)?;
+        self.check(in_hand.account)
+    }
+
+    /// The host brings exactly what the core knows of.
+    fn check(&mut self, account: &Account) -> Done {
+        let is_known = self.room.standing(account) != Standing::None;
+        if is_known != self.managed.contains_key(account) {
+            return Err(format!(
+                "known to the core: {is_known}, managed: {}",
+                !is_known
+            ));
+        }
+        if self.room.is_empty() {
+            self.room = Room::new(room(), self.now);
+        }
+        Ok(())
+    }
+
+    /// All streams that are not busy read their mailboxes.
+    fn drain(&mut self) -> Done {
+        for _ in 0..ENDLESS {
+            let ready = |stream: &&mut Stream| {
+                stream.is_alive && !stream.is_busy && !stream.mailbox.is_empty()
+            };
+            let Some(stream) = self.streams.iter_mut().find(ready) else {
+                return self.drain_wakes();
+            };
+            let (id, session, account) = (stream.id, stream.session(), stream.account.clone());
+            let in_hand = InHand {
+                account: &account,
+                stanza: None,
+                stream: Some(id),
+            };
+            match stream.mailbox.pop_front() {
+                Some(Mail::Delivery {
+                    stanza,
+                    generation,
+                    last,
+                }) => {
+                    stream.receive(&stanza, generation, last);
+                }
+                Some(Mail::CatchUp) => self.bring_one(Input::CatchUp { session }, &in_hand)?,
+                Some(Mail::Answer { stanza, tell }) => {
+                    stream.show(&stanza);
+                    if tell {
+                        self.bring_one(Input::Answered { session: id }, &in_hand)?;
+                    }
+                }
+                None => {}
+            }
+        }
+        Err("the streams are never done".to_owned())
+    }
+
+    fn drain_wakes(&mut self) -> Done {
+        match self.wakes.first() {
+            Some(at) if *at <= self.now => self.wait(0),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn room() -> RoomJid {
+    RoomJid::from(address("room").as_str())
+}
+
+fn nick(occupant: &str) -> Option<Nick> {
+    occupant.split_once('/').map(|(_, nick)| Nick::from(nick))
+}
+
+/// The core gets stanzas without it.
+pub fn without_to(stanza: &Xml) -> Xml {
+    stanza.edited(&[("to", None)], |_| true, &[])
+}

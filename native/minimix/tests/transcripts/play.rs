@@ -1,0 +1,217 @@
+//! Plays one case: brings its steps to the host and compares what everybody gets.
+
+use std::fmt::Write;
+
+use minimix::{Input, LeavePolicy, NickPolicy, OfflinePresence, Xml};
+
+use crate::host::Host;
+use crate::pattern;
+use crate::script::{Action, Step, Stream, milliseconds};
+use crate::words::{self, Context, address};
+
+/// What a failure shows of a stanza.
+const SHOWN: usize = 2_000;
+
+/// A conversation under way.
+pub struct Play {
+    host: Host,
+    context: Context,
+    log: String,
+}
+
+impl Play {
+    /// Plays all steps. A failure tells the conversation up to the line that differs.
+    pub fn all(steps: &[Step]) -> Result<(), String> {
+        let mut play = Play {
+            host: Host::new(),
+            context: Context::default(),
+            log: String::new(),
+        };
+        for step in steps {
+            let _ = writeln!(
+                play.log,
+                "     {}",
+                step.line.chars().take(SHOWN).collect::<String>()
+            );
+            play.step(step)
+                .map_err(|why| format!("{}\n{}: {why}\n", play.log, step.place))?;
+        }
+        play.silence()
+            .map_err(|why| format!("{}\nat the end: {why}\n", play.log))
+    }
+
+    fn step(&mut self, step: &Step) -> Result<(), String> {
+        if !matches!(step.action, Action::Get { .. } | Action::Silence) {
+            self.silence()?;
+        }
+        match &step.action {
+            Action::Option { key, value } => self.option(key, value),
+            Action::OtherRooms(count) => {
+                self.host.other_rooms = *count;
+                Ok(())
+            }
+            Action::After(time) => self.host.wait(*time),
+            Action::Sends { who, times, text } => {
+                repeat(*times, |number| self.sends(who, text, number))
+            }
+            Action::Get { who, text, .. } if text.is_empty() => {
+                who.iter().try_for_each(|who| match self.next(who) {
+                    Some(stanza) => Err(format!("{who} gets {}", shown(&stanza))),
+                    None => Ok(()),
+                })
+            }
+            Action::Get { who, times, text } => who
+                .iter()
+                .try_for_each(|who| repeat(*times, |number| self.gets(who, text, number))),
+            Action::Silence => self.silence(),
+            Action::Stream { who, what } => self.stream(who, *what),
+            Action::Stops => self.host.stops(),
+            Action::Include(_) => Ok(()),
+        }
+    }
+
+    fn sends(&mut self, who: &str, text: &str, number: Option<usize>) -> Result<(), String> {
+        self.context.number = number;
+        self.context.me = (who != "room").then(|| self.host.stream(who).jid());
+        for stanza in words::stanzas(text, &self.context)? {
+            match who {
+                "room" => self.host.room_sends(&stanza)?,
+                session => self.host.session_sends(session, &stanza)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn gets(&mut self, who: &str, text: &str, number: Option<usize>) -> Result<(), String> {
+        self.context.number = number;
+        let is_session = who != "room" && who != "server";
+        self.context.me = is_session.then(|| self.host.stream(who).jid());
+        for expected in words::stanzas(text, &self.context)? {
+            let Some(found) = self.next(who) else {
+                return Err(format!("{who} does not get {}", shown(&expected)));
+            };
+            let found = self.without_the_obvious(&expected, found);
+            pattern::compare(expected.root(), found.root(), &mut self.context.names).map_err(
+                |why| {
+                    let (expected, found) = (shown(&expected), shown(&found));
+                    format!("{who}: {why}\n  expected {expected}\n  gets     {found}")
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Leaves out the session's `to` and the account's `from` where a transcript does.
+    fn without_the_obvious(&self, expected: &Xml, found: Xml) -> Xml {
+        let (key, obvious) = match &self.context.me {
+            Some(me) => ("to", me.clone()),
+            None if found.root().attribute("to") == Some(&address("alice")) => {
+                ("to", address("alice"))
+            }
+            None => ("from", address("alice")),
+        };
+        let leave_out = expected.root().attribute(key).is_none()
+            && found.root().attribute(key) == Some(obvious.as_str());
+        if leave_out {
+            found.edited(&[(key, None)], |_| true, &[])
+        } else {
+            found
+        }
+    }
+
+    fn next(&mut self, who: &str) -> Option<Xml> {
+        match who {
+            "room" => self.host.room_got.pop_front(),
+            "server" => self.host.server_got.pop_front(),
+            session => self.host.stream(session).shown.pop_front(),
+        }
+    }
+
+    /// Nobody has got anything that was not expected.
+    fn silence(&mut self) -> Result<(), String> {
+        if let Some(stanza) = self.host.room_got.front() {
+            return Err(format!("room gets {}", shown(stanza)));
+        }
+        if let Some(stanza) = self.host.server_got.front() {
+            return Err(format!("server gets {}", shown(stanza)));
+        }
+        for stream in self.host.streams() {
+            if let Some(stanza) = stream.shown.front() {
+                return Err(format!("{} gets {}", stream.name, shown(stanza)));
+            }
+        }
+        Ok(())
+    }
+
+    fn stream(&mut self, who: &str, what: Stream) -> Result<(), String> {
+        match what {
+            Stream::IsBusy => self.host.stream(who).is_busy = true,
+            Stream::GoesOn => {
+                self.host.stream(who).is_busy = false;
+                return self.host.wait(0);
+            }
+            Stream::Disconnects => {
+                let id = self.host.stream(who).id;
+                self.host
+                    .session_event(who, |session| Input::Detach { session })?;
+                let streams = self.host.streams().iter_mut();
+                streams
+                    .filter(|stream| stream.id == id)
+                    .for_each(|stream| stream.is_alive = false);
+            }
+            Stream::GoesOffline => {
+                self.host
+                    .session_event(who, |session| Input::Detach { session })?;
+            }
+            Stream::Resumes => self.host.resumes(who)?,
+        }
+        Ok(())
+    }
+
+    fn option(&mut self, key: &str, value: &str) -> Result<(), String> {
+        let unknown = || format!("no option: {key} {value}");
+        let count = || value.parse::<usize>().map_err(|_| unknown());
+        let time = || {
+            let (number, unit) = value.split_once(' ').ok_or_else(unknown)?;
+            milliseconds(number, unit)
+        };
+        let config = &mut self.host.config;
+        match (key, value) {
+            ("nick", "assign") => config.nick = NickPolicy::Assign,
+            ("nick", "change") => config.nick = NickPolicy::Change,
+            ("leave", "auto") => config.leave = LeavePolicy::Auto,
+            ("leave", "last_session") => config.leave = LeavePolicy::LastSession,
+            ("leave", "never") => config.leave = LeavePolicy::Never,
+            ("offline_presence", "xa") => config.offline_presence = OfflinePresence::Xa,
+            ("offline_presence", "away") => config.offline_presence = OfflinePresence::Away,
+            ("offline_presence", "keep") => config.offline_presence = OfflinePresence::Keep,
+            ("offline_delay", _) => config.offline_delay = time()?,
+            ("join_timeout", _) => config.join_timeout = time()?,
+            ("history_size", _) => config.history_size = count()?,
+            ("max_rooms", _) => config.max_rooms = count()?,
+            ("max_occupants", _) => config.max_occupants = count()?,
+            _ => return Err(unknown()),
+        }
+        Ok(())
+    }
+}
+
+/// Once, or with a number each.
+fn repeat(
+    times: usize,
+    mut what: impl FnMut(Option<usize>) -> Result<(), String>,
+) -> Result<(), String> {
+    match times {
+        1 => what(None),
+        times => (1..=times).try_for_each(|number| what(Some(number))),
+    }
+}
+
+fn shown(stanza: &Xml) -> String {
+    let mut text = stanza.to_string().replace(" xmlns='jabber:client'", "");
+    if let Some((end, _)) = text.char_indices().nth(SHOWN) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
