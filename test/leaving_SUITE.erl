@@ -141,7 +141,7 @@ a_session_that_comes_during_the_leave_joins_anew(Config) ->
 %% B7.57, I4 (XEP-0045 §7.14)
 a_room_that_does_not_confirm_is_left(Config) ->
     story(Config, ["alice/phone"], fun(_, Phone) ->
-        {Puppet, Room} = in_puppet(Config, [Phone]),
+        {Puppet, Room} = mmx_puppet:joined_by(?config(server, Config), [Phone]),
         Out = leave(Phone, Room),
         ?assertEqual({[110], <<"none">>}, {status_codes(Out), maps:get(role, item(Out))}),
         ?assertEqual(<<"unavailable">>, type(mmx_puppet:takes(Puppet))),
@@ -168,30 +168,17 @@ a_self_ping_is_answered_for_each_session(Config) ->
 all_leave_but_the_account_stays(_Config) ->
     Server = mmx_server:start(beside_plain(#{leave => never, offline_presence => keep})),
     Config = [{server, Server}],
-    with_two(Config, fun(Room, Bob, Phone, Desk) ->
-        [?assertEqual([110], status_codes(leave(Session, Room))) || Session <- [Phone, Desk]],
-        told(Bob, Room, <<"hello">>, [Bob]),
-        ?assertEqual([{<<"alice">>, account(Desk)}, {<<"bob">>, jid(Bob)}], in_room(Config, Room)),
-        [?assertEqual([], sync(Session)) || Session <- [Phone, Desk]],
-        ?assertEqual([<<"hello">>], bodies(join(Desk, Room, <<"alice">>)))
-    end),
-    mmx_server:stop(Server).
-
-%% Neither the room nor the other sessions were told anything.
-unnoticed(Config, Room, Bob, [Session | _] = Sessions) ->
-    marker(Bob, Bob, Room),
-    [_ = take(Other, fun(Stanza) -> body(Stanza) =/= undefined end) || Other <- Sessions],
-    [?assertEqual([], sync(Other)) || Other <- Sessions],
-    ?assertEqual([{<<"alice">>, account(Session)}, {<<"bob">>, jid(Bob)}], in_room(Config, Room)).
-
-in_puppet(Config, [First | _] = Sessions) ->
-    {Puppet, Room} = mmx_puppet:open(?config(server, Config)),
-    [ask(Session, Room, <<"alice">>) || Session <- Sessions],
-    _ = mmx_puppet:takes(Puppet),
-    mmx_puppet:shows(Puppet, Room, <<"alice">>, account(First), [110]),
-    mmx_puppet:ends_telling(Puppet, Room, account(First)),
-    [entered(Session, Room) || Session <- Sessions],
-    {Puppet, Room}.
+    try
+        with_two(Config, fun(Room, Bob, Phone, Desk) ->
+            [?assertEqual([110], status_codes(leave(Session, Room))) || Session <- [Phone, Desk]],
+            told(Bob, Room, <<"hello">>, [Bob]),
+            ?assertEqual([{<<"alice">>, account(Desk)}, {<<"bob">>, jid(Bob)}], in_room(Config, Room)),
+            [?assertEqual([], sync(Session)) || Session <- [Phone, Desk]],
+            ?assertEqual([<<"hello">>], bodies(join(Desk, Room, <<"alice">>)))
+        end)
+    after
+        mmx_server:stop(Server)
+    end.
 
 occupant(Room) ->
     <<Room/binary, "/alice">>.

@@ -72,7 +72,7 @@ a_lost_session_sends_nothing_to_the_room(Config) ->
     Server = ?config(server, Config),
     [
         story(Config, ["alice/phone", "alice/desk"], fun(_, Phone, Desk) ->
-            {Puppet, Room} = in_puppet(Config, [Phone, Desk]),
+            {Puppet, Room} = mmx_puppet:joined_by(?config(server, Config), [Phone, Desk]),
             Jid = jid(Phone),
             Goes(Phone),
             Ended = fun() -> mmx_server:c2s_pid(Server, Jid) =:= none end,
@@ -136,33 +136,17 @@ a_resumed_session_goes_on(Config) ->
 a_lost_account_is_shown_as_away(_Config) ->
     Server = mmx_server:start(beside_plain(#{offline_presence => away, offline_delay => <<"1 s">>})),
     Config = [{server, Server}],
-    with_two(Config, fun(Room, Bob, Phone, Desk) ->
-        [kill(Session) || Session <- [Phone, Desk]],
-        Away = recv(Bob),
-        ?assertEqual({<<"alice">>, <<"away">>}, {from_nick(Away), cdata(child(Away, show))}),
-        Again = connect(?config(server, Config), to_connect(Phone)),
-        join(Again, Room, <<"alice">>),
-        Back = recv(Bob),
-        ?assertEqual({<<"available">>, undefined}, {type(Back), child(Back, show)}),
-        marker(Bob, Bob, Room)
-    end),
-    mmx_server:stop(Server).
-
-%% Neither the room nor the other sessions were told anything.
-unnoticed(Config, Room, Bob, [Session | _] = Sessions) ->
-    marker(Bob, Bob, Room),
-    [_ = take(Other, fun(Stanza) -> body(Stanza) =/= undefined end) || Other <- Sessions],
-    [?assertEqual([], sync(Other)) || Other <- Sessions],
-    ?assertEqual([{<<"alice">>, account(Session)}, {<<"bob">>, jid(Bob)}], in_room(Config, Room)).
-
-in_puppet(Config, [First | _] = Sessions) ->
-    {Puppet, Room} = mmx_puppet:open(?config(server, Config)),
-    [ask(Session, Room, <<"alice">>) || Session <- Sessions],
-    _ = mmx_puppet:takes(Puppet),
-    mmx_puppet:shows(Puppet, Room, <<"alice">>, account(First), [110]),
-    mmx_puppet:ends_telling(Puppet, Room, account(First)),
-    [entered(Session, Room) || Session <- Sessions],
-    {Puppet, Room}.
-
-occupant(Room) ->
-    <<Room/binary, "/alice">>.
+    try
+        with_two(Config, fun(Room, Bob, Phone, Desk) ->
+            [kill(Session) || Session <- [Phone, Desk]],
+            Away = recv(Bob),
+            ?assertEqual({<<"alice">>, <<"away">>}, {from_nick(Away), cdata(child(Away, show))}),
+            Again = connect(?config(server, Config), to_connect(Phone)),
+            join(Again, Room, <<"alice">>),
+            Back = recv(Bob),
+            ?assertEqual({<<"available">>, undefined}, {type(Back), child(Back, show)}),
+            marker(Bob, Bob, Room)
+        end)
+    after
+        mmx_server:stop(Server)
+    end.

@@ -39,9 +39,7 @@ fn replay(c: &mut Criterion) {
     for occupants in [10, 1_000, 10_000] {
         let mut room = Bench::joined(1, occupants);
         group.throughput(Throughput::Elements(occupants as u64));
-        group.bench_function(BenchmarkId::from_parameter(occupants), |b| {
-            b.iter(|| room.join(2))
-        });
+        group.bench_function(BenchmarkId::from_parameter(occupants), |b| b.iter(|| room.join(2)));
     }
     group.finish();
 }

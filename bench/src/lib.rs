@@ -36,10 +36,7 @@ impl Bench {
             let (nick, stanza) = occupant(number);
             let _ = bench.presence(&nick, &stanza);
         }
-        let _ = bench.presence(
-            &Nick::from("alice"),
-            &presence("alice", "<status code='110'/>"),
-        );
+        let _ = bench.presence(&Nick::from("alice"), &presence("alice", "<status code='110'/>"));
         let _ = bench.message(&xml(SUBJECT));
         for session in 1..=sessions {
             let _ = bench.join(session);
@@ -73,27 +70,17 @@ impl Bench {
 
     /// An occupant shows a presence.
     pub fn presence(&mut self, nick: &Nick, stanza: &Xml) -> Effects {
-        self.handle(Input::FromRoom {
-            nick: Some(nick.clone()),
-            stanza: stanza.clone(),
-        })
+        self.handle(Input::FromRoom { nick: Some(nick.clone()), stanza: stanza.clone() })
     }
 
     /// Somebody talks.
     pub fn message(&mut self, message: &Xml) -> Effects {
-        self.handle(Input::FromRoom {
-            nick: Some(Nick::from("bob")),
-            stanza: message.clone(),
-        })
+        self.handle(Input::FromRoom { nick: Some(Nick::from("bob")), stanza: message.clone() })
     }
 
     fn handle(&mut self, input: Input) -> Effects {
         self.now += 1;
-        let around = Environment {
-            now: Millis(self.now),
-            config: &self.config,
-            other_rooms: 0,
-        };
+        let around = Environment { now: Millis(self.now), config: &self.config, other_rooms: 0 };
         self.room.handle(&self.account, input, around)
     }
 }

@@ -2,10 +2,13 @@
 -module(minimix_doc).
 
 -export([options/0]).
+-export_type([option/0]).
 
 -include("translate.hrl").
 
--spec options() -> [gen_mod:opt_doc()].
+-type option() :: {atom(), #{value := string(), desc := binary()}}.
+
+-spec options() -> [option(), ...].
 options() ->
     [option(access, "AccessName",
             ?T("The accounts that the module serves. The rest join rooms as without it. "

@@ -10,8 +10,8 @@
 -type state() :: minimix_state:state().
 
 %% @doc A session's stanza to a room or an occupant.
--spec from_session(state(), xmpp:stanza(), ejabberd_c2s:state()) ->
-          {xmpp:stanza() | drop, ejabberd_c2s:state()}.
+-spec from_session(state(), stanza(), ejabberd_c2s:state()) ->
+          {stanza() | drop, ejabberd_c2s:state()}.
 from_session(State, Stanza, #{jid := Jid} = Stream) ->
     To = xmpp:get_to(Stanza),
     Input = {session, self(), Jid#jid.lresource, minimix_stanza:nick(To),
@@ -19,7 +19,7 @@ from_session(State, Stanza, #{jid := Jid} = Stream) ->
     in_stream(State, Jid, minimix_stanza:room(To), Input, Stanza, Stream).
 
 %% @doc A stanza of a room or an occupant to an account.
--spec from_room(state(), jid:jid(), xmpp:stanza()) -> xmpp:stanza() | drop.
+-spec from_room(state(), jid:jid(), stanza()) -> stanza() | drop.
 from_room(State, Account, Stanza) ->
     From = xmpp:get_from(Stanza),
     Room = minimix_stanza:room(From),
@@ -91,7 +91,9 @@ execute(Effects, Context) ->
 
 in_stream(State, Jid, Room, Input, Stanza, Stream) ->
     Effects = handle(State, Jid, Room, Input),
-    minimix_effects:run(Effects, context(State, Jid, Room, Stanza, Stream)).
+    {Verdict, #{} = Stream1} =
+        minimix_effects:run(Effects, context(State, Jid, Room, Stanza, Stream)),
+    {Verdict, Stream1}.
 
 handle(State, Account, Room, Input) ->
     minimix_nif:handle(minimix_state:core(State), minimix_stanza:account(Account),

@@ -15,12 +15,12 @@
         #{state := minimix_state:state(),
           account := jid:jid(),
           room := jid:ljid(),
-          stanza := xmpp:stanza() | none,
+          stanza := stanza() | none,
           stream := ejabberd_c2s:state() | none}.
 
 %% @doc What becomes of the stanza in hand, and of the stream.
 -spec run(minimix_nif:effects(), context()) ->
-          {xmpp:stanza() | drop, ejabberd_c2s:state() | none}.
+          {stanza() | drop, ejabberd_c2s:state() | none}.
 run(Effects, Context) ->
     #{verdict := Verdict, stream := Stream} =
         lists:foldl(fun effect/2, Context#{verdict => drop}, Effects),

@@ -16,8 +16,8 @@
 
 %%% From a session
 
--spec user_send_packet({xmpp:stanza() | drop, c2s_state()}) ->
-          {xmpp:stanza() | drop, c2s_state()} | {stop, {drop, c2s_state()}}.
+-spec user_send_packet({stanza() | drop, c2s_state()}) ->
+          {stanza() | drop, c2s_state()} | {stop, {drop, c2s_state()}}.
 user_send_packet({drop, _} = Acc) ->
     Acc;
 user_send_packet({Stanza, #{lserver := Host} = Stream} = Acc) ->
@@ -77,7 +77,7 @@ internal_error(Stanza, Stream) ->
 
 %%% From a room
 
--spec sm_receive_packet(xmpp:stanza() | drop) -> xmpp:stanza() | drop | {stop, drop}.
+-spec sm_receive_packet(stanza() | drop) -> stanza() | drop | {stop, drop}.
 sm_receive_packet(drop) ->
     drop;
 sm_receive_packet(Stanza) ->
@@ -111,8 +111,8 @@ take(Stanza, To, State) ->
 
 %% Deliveries of an attachment that is over wait in mailboxes, and ejabberd routes them again to
 %% whoever has the resource next.
--spec user_receive_packet({xmpp:stanza() | drop, c2s_state()}) ->
-          {xmpp:stanza() | drop, c2s_state()} | {stop, {drop, c2s_state()}}.
+-spec user_receive_packet({stanza() | drop, c2s_state()}) ->
+          {stanza() | drop, c2s_state()} | {stop, {drop, c2s_state()}}.
 user_receive_packet({drop, _} = Acc) ->
     Acc;
 user_receive_packet({Stanza, Stream} = Acc) ->
@@ -187,7 +187,7 @@ no_answer(Request) ->
 
 %%% Sessions that go
 
--spec c2s_self_presence({xmpp:stanza(), c2s_state()}) -> {xmpp:stanza(), c2s_state()}.
+-spec c2s_self_presence({stanza(), c2s_state()}) -> {stanza(), c2s_state()}.
 c2s_self_presence({#presence{type = unavailable} = Presence, Stream}) ->
     {Presence, gone(Stream)};
 c2s_self_presence(Acc) ->

@@ -13,16 +13,16 @@
 %% The attachment that a delivery belongs to, and whether it ends it.
 -type mark() :: {Room :: jid:ljid(), Generation :: pos_integer() | none, IsLast :: boolean()}.
 
--spec to_element(xmpp:stanza()) -> fxml:xmlel().
+-spec to_element(stanza()) -> fxml:xmlel().
 to_element(Stanza) ->
     xmpp:encode(xmpp:set_to(Stanza, undefined)).
 
--spec from_element(fxml:xmlel()) -> xmpp:stanza().
+-spec from_element(fxml:xmlel()) -> stanza().
 from_element(Element) ->
     xmpp:decode(Element, ?NS_CLIENT, [ignore_els]).
 
 %% @doc Whether it asks to join a room (XEP-0045 7.2.1).
--spec is_join(xmpp:stanza()) -> boolean().
+-spec is_join(stanza()) -> boolean().
 is_join(#presence{type = available} = Presence) ->
     xmpp:has_subtag(Presence, #muc{});
 is_join(_) ->
@@ -45,21 +45,21 @@ nick(#jid{lresource = <<>>}) -> none;
 nick(#jid{lresource = Nick}) -> Nick.
 
 %% @doc The stanza on its way to one session.
--spec for(xmpp:stanza(), jid:jid(), mark()) -> xmpp:stanza().
+-spec for(stanza(), jid:jid(), mark()) -> stanza().
 for(Stanza, To, Mark) ->
     xmpp:put_meta(xmpp:set_to(Stanza, To), minimix, Mark).
 
--spec mark(xmpp:stanza()) -> mark() | none.
+-spec mark(stanza()) -> mark() | none.
 mark(Stanza) ->
     xmpp:get_meta(Stanza, minimix, none).
 
--spec set_id(xmpp:stanza(), minimix_nif:new_id()) -> xmpp:stanza().
+-spec set_id(stanza(), minimix_nif:new_id()) -> stanza().
 set_id(Stanza, keep) -> Stanza;
 set_id(Stanza, remove) -> xmpp:set_id(Stanza, <<>>);
 set_id(Stanza, {set, Id}) -> xmpp:set_id(Stanza, Id).
 
 %% @doc The own occupant's presence with the session's address where the room gave one.
--spec own(xmpp:stanza(), jid:jid()) -> xmpp:stanza().
+-spec own(stanza(), jid:jid()) -> stanza().
 own(Stanza, Jid) ->
     Address = jid:encode(Jid),
     xmpp:set_els(Stanza, [own_x(Element, Address) || Element <- xmpp:get_els(Stanza)]).
@@ -83,12 +83,12 @@ own_item(Child, _Address) ->
     Child.
 
 %% @doc Another session's copy of a message: the archive stores only the first.
--spec copy_of_same(xmpp:stanza()) -> xmpp:stanza().
+-spec copy_of_same(stanza()) -> stanza().
 copy_of_same(#message{} = Message) -> xmpp:put_meta(Message, sm_copy, true);
 copy_of_same(Stanza) -> Stanza.
 
 %% @doc Whom the sent message was for that a carbon copy carries (XEP-0280 6).
--spec forwarded_to(xmpp:stanza()) -> jid:jid() | none.
+-spec forwarded_to(stanza()) -> jid:jid() | none.
 forwarded_to(#message{meta = #{carbon_copy := true}, sub_els = [#carbons_sent{forwarded = Forwarded}]}) ->
     case Forwarded of
         #forwarded{sub_els = [#message{to = #jid{} = To}]} -> To;

@@ -126,7 +126,7 @@ mod_options(_Host) ->
      {max_rooms, 200},
      {max_occupants, 5_000}].
 
--spec mod_doc() -> #{desc := [binary()], opts := [gen_mod:opt_doc()], example := [string()]}.
+-spec mod_doc() -> #{desc := [binary()], opts := [minimix_doc:option(), ...], example := [string()]}.
 mod_doc() ->
     #{desc => [?T("Makes an account join each chat room once, on its own server, while every "
                   "client believes it joins by itself."),

@@ -11,7 +11,9 @@
 -define(NS_DISCO_INFO, <<"http://jabber.org/protocol/disco#info">>).
 -define(NS_STANZAS, <<"urn:ietf:params:xml:ns:xmpp-stanzas">>).
 
--import(mmx_story, [cases/1, story/3, with_two/2, beside_plain/1, paused/3, in_room/2, room_option/4]).
+-import(mmx_story, [
+    cases/1, story/3, with_two/2, unnoticed/4, beside_plain/1, paused/3, in_room/2, room_option/4
+]).
 -import(mmx_client, [
     connect/2, connect/3, send/2, recv/1, recv/2, recv_until/2, take/2, queued/1, sync/1, sync/2,
     drain/1, request/2, going_offline/1, close/1, kill/1, resume/1, acknowledge/1, closed/1,

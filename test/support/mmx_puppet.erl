@@ -2,7 +2,7 @@
 -module(mmx_puppet).
 -behaviour(gen_server).
 
--export([open/1, takes/1, waiting/1, says/3, shows/5, recalls/4, ends_telling/3]).
+-export([open/1, joined_by/2, takes/1, waiting/1, says/3, shows/5, recalls/4, ends_telling/3]).
 -export([start/2]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
@@ -19,6 +19,17 @@ open(Server) ->
     Name = <<"puppet", (integer_to_binary(erlang:unique_integer([positive])))/binary, ".example">>,
     Pid = mmx_server:rpc(Server, ?MODULE, start, [Name, mmx_server:host(Server)]),
     {#puppet{server = Server, pid = Pid}, <<"room@", Name/binary>>}.
+
+%% A new service, and a room of it that these sessions of one account are in.
+-spec joined_by(mmx_server:server(), [mmx_client:client(), ...]) -> {puppet(), Room :: binary()}.
+joined_by(Server, [First | _] = Sessions) ->
+    {Puppet, Room} = open(Server),
+    [mmx_muc:ask(Session, Room, <<"alice">>) || Session <- Sessions],
+    _ = takes(Puppet),
+    shows(Puppet, Room, <<"alice">>, mmx_client:account(First), [110]),
+    ends_telling(Puppet, Room, mmx_client:account(First)),
+    [mmx_muc:entered(Session, Room) || Session <- Sessions],
+    {Puppet, Room}.
 
 %% The next stanza that it was sent.
 -spec takes(puppet()) -> #xmlel{}.

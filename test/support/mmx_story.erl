@@ -1,7 +1,7 @@
 %% A story: a new room, new accounts, and a client for each session that takes part.
 -module(mmx_story).
 
--export([cases/1, story/3, with_two/2, beside_plain/1, paused/3, in_room/2, room_option/4]).
+-export([cases/1, story/3, with_two/2, unnoticed/4, beside_plain/1, paused/3, in_room/2, room_option/4]).
 
 %% People are "name/resource": those of one name are sessions of one account. The fun is given the room,
 %% then the clients. The transcripts of a story that fails are printed.
@@ -35,6 +35,16 @@ with_two(Config, Fun) ->
         ok = mmx_client:drain(Bob),
         Fun(Room, Bob, Phone, Desk)
     end).
+
+%% The room and these sessions of alice were told nothing, and she is still in it.
+-spec unnoticed([{atom(), term()}], binary(), Bob :: pid(), [pid(), ...]) -> ok.
+unnoticed(Config, Room, Bob, [Session | _] = Sessions) ->
+    ok = mmx_muc:marker(Bob, Bob, Room),
+    [_ = mmx_client:take(Other, fun(Stanza) -> mmx_stanza:body(Stanza) =/= undefined end) || Other <- Sessions],
+    [] = lists:append([mmx_client:sync(Other) || Other <- Sessions]),
+    Expected = [{<<"alice">>, mmx_client:account(Session)}, {<<"bob">>, mmx_client:jid(Bob)}],
+    {Expected, Expected} = {Expected, in_room(Config, Room)},
+    ok.
 
 %% The options of a server that serves everybody but bob and carol, who join rooms as without the module.
 -spec beside_plain(map()) -> mmx_config:options().

@@ -108,7 +108,9 @@ pub fn self_presence(
 /// The room's presence of our own occupant with the session's address in the place of the
 /// account's.
 pub fn with_own_jid(own: &Xml, account: &Account, resource: &Resource) -> Xml {
-    let Some(x) = own.root().child("x", muc_user::NS) else { return own.clone() };
+    let Some(x) = own.root().child("x", muc_user::NS) else {
+        return own.clone();
+    };
     let mut copy = Builder::default();
     copy.open("x");
     for (key, value) in x.attributes() {
@@ -238,7 +240,8 @@ pub fn delay(room: &RoomJid, at: Millis) -> Xml {
     delay.open("delay");
     delay.attribute("xmlns", NS_DELAY);
     delay.attribute("from", room.as_str());
-    delay.attribute("stamp", &time.unwrap_or_default().to_rfc3339_opts(SecondsFormat::Millis, true));
+    delay
+        .attribute("stamp", &time.unwrap_or_default().to_rfc3339_opts(SecondsFormat::Millis, true));
     delay.finish()
 }
 

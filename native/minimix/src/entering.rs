@@ -17,7 +17,9 @@ const TOO_LARGE: usize = 4;
 impl Membership {
     /// A session joins: it makes the account join, waits for that, or is attached at once.
     pub fn join(&mut self, cx: &mut Cx<'_>, session: Session, nick: Option<Nick>, stanza: Xml) {
-        let Some(nick) = nick else { return cx.reject(StanzaError::JidMalformed) };
+        let Some(nick) = nick else {
+            return cx.reject(StanzaError::JidMalformed);
+        };
         let request = Request::new(stanza, nick);
         let order = match self.attachments.get(session.id) {
             Some(known) => known.order,
@@ -46,7 +48,9 @@ impl Membership {
         if !self.is_established() || self.is_locked_for(session.id) {
             return;
         }
-        let Some(attachment) = self.attachments.get(session.id) else { return };
+        let Some(attachment) = self.attachments.get(session.id) else {
+            return;
+        };
         match &attachment.phase {
             Phase::Waiting { .. } if self.roster.is_forgotten() => self.queue.resync = true,
             Phase::Waiting { .. } => {
@@ -179,7 +183,8 @@ impl Membership {
         if user.has(code::CREATED) {
             let creator = joined_by.filter(|session| self.attachments.get(*session).is_some());
             self.locked_until = cx.now.after(LOCKED.min(cx.config.join_timeout / 2));
-            self.locked_by = creator.or_else(|| self.attachments.iter().next().map(|a| a.session.id));
+            self.locked_by =
+                creator.or_else(|| self.attachments.iter().next().map(|a| a.session.id));
         }
         self.greeting = joined_by.map(|session| (session, user.codes().to_vec()));
         self.invite(cx);
@@ -198,9 +203,10 @@ impl Membership {
     }
 
     /// Nobody but the room can tell the occupants of a room that is too large to remember.
-    fn forget_if_too_large(&mut self, cx: &Cx<'_>) {
+    pub fn forget_if_too_large(&mut self, cx: &Cx<'_>) {
         let waits = self.attachments.waiting().next().is_some();
-        if !waits && self.state == State::Joined && self.roster.exceeds(cx.config.max_occupants, 1) {
+        if !waits && self.state == State::Joined && self.roster.exceeds(cx.config.max_occupants, 1)
+        {
             self.roster.forget();
         }
     }
@@ -230,7 +236,8 @@ impl Membership {
             cx.push(Effect::Deliver { target: asker.target(false), stanza });
         }
         if let Some(leave) = self.queue.leave.take() {
-            let stanza = author::error_for(error, &cx.occupant(&refused.nick), refused.id.as_deref());
+            let stanza =
+                author::error_for(error, &cx.occupant(&refused.nick), refused.id.as_deref());
             cx.push(Effect::Deliver { target: leave.by, stanza });
         }
         let epoch = self.epoch;

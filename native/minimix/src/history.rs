@@ -42,7 +42,9 @@ impl History {
         self.bytes += message.size();
         messages.push_back(Kept { at: stamp.unwrap_or(now), message });
         while messages.len() > limit || self.bytes > MAX_BYTES {
-            let Some(dropped) = messages.pop_front() else { break };
+            let Some(dropped) = messages.pop_front() else {
+                break;
+            };
             self.bytes -= dropped.message.size();
         }
     }
@@ -102,7 +104,9 @@ impl Wishes {
         Wishes {
             max_characters: text("maxchars").and_then(|n| n.parse().ok()),
             max_stanzas: text("maxstanzas").and_then(|n| n.parse().ok()),
-            max_age: text("seconds").and_then(|n| n.parse::<u64>().ok()).map(|s| s.saturating_mul(1_000)),
+            max_age: text("seconds")
+                .and_then(|n| n.parse::<u64>().ok())
+                .map(|s| s.saturating_mul(1_000)),
             since: text("since").and_then(moment),
         }
     }

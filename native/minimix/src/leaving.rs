@@ -13,7 +13,9 @@ use crate::xml::Xml;
 impl Membership {
     /// A session leaves. The account follows when it was the last one.
     pub fn leave(&mut self, cx: &mut Cx<'_>, session: &Session, words: Xml) {
-        let Some(gone) = self.attachments.remove(session.id) else { return };
+        let Some(gone) = self.attachments.remove(session.id) else {
+            return;
+        };
         self.promote_creator(cx, session.id);
         let stays = cx.config.leave == LeavePolicy::Never || !self.attachments.is_empty();
         if stays || self.state == State::Leaving || self.queue.leave.is_some() {
@@ -34,7 +36,9 @@ impl Membership {
     /// A stream is gone: that is no leave. For a while others see the account as if it were
     /// still there.
     pub fn detach(&mut self, cx: &mut Cx<'_>, session: SessionId) {
-        let Some(gone) = self.attachments.remove(session) else { return };
+        let Some(gone) = self.attachments.remove(session) else {
+            return;
+        };
         self.lost.add(gone, cx.now.after(cx.config.offline_delay));
         self.promote_creator(cx, session);
     }
@@ -115,9 +119,9 @@ impl Membership {
         if self.burst.is_some() || self.state == State::Joining {
             self.be_patient(cx);
         }
-        let late = self.attachments.take(|attachment| {
-            matches!(attachment.phase, Phase::Waiting { until } if until <= cx.now)
-        });
+        let late = self.attachments.take(
+            |attachment| matches!(attachment.phase, Phase::Waiting { until } if until <= cx.now),
+        );
         for asker in late {
             self.turn_one_away(cx, &asker, StanzaError::RemoteServerTimeout);
         }
@@ -144,7 +148,9 @@ impl Membership {
 
     /// The room said nothing about the control presence in flight.
     fn unanswered(&mut self, cx: &mut Cx<'_>) {
-        let Some(control) = self.control.take() else { return };
+        let Some(control) = self.control.take() else {
+            return;
+        };
         match control.kind {
             Kind::Join(_) => {
                 self.turn_away(cx, StanzaError::RemoteServerTimeout);

@@ -15,8 +15,8 @@
 //!
 //! Joined is what the room confirmed, left is what it confirmed or what timed out.
 
-use crate::attachments::{Attachments, Phase};
 use crate::asked::Asked;
+use crate::attachments::{Attachments, Phase};
 use crate::author;
 use crate::config::Config;
 use crate::control::{Control, Kind, Queue};
@@ -312,12 +312,12 @@ impl Membership {
 
     fn resync(&mut self, cx: &mut Cx<'_>) {
         self.queue.resync = false;
+        let Some(waiting) = self.attachments.waiting().next() else {
+            return;
+        };
+        let stanza = waiting.request.upstream(&cx.occupant(&self.nick), 0);
         self.resync_after = cx.now.after(RESYNC_PAUSE);
         self.burst = Some(Roster::default());
-        let stanza = match self.attachments.waiting().next() {
-            Some(waiting) => waiting.request.upstream(&cx.occupant(&self.nick), 0),
-            None => return,
-        };
         self.send(cx, Kind::Resync, stanza.root().attribute("id").map(String::from), None, stanza);
     }
 
@@ -359,7 +359,8 @@ impl Membership {
             Phase::Waiting { until } => Some(until),
             Phase::Presences { .. } | Phase::Live { .. } => None,
         });
-        let resync = self.queue.resync.then_some(self.resync_after);
+        let resyncs = self.queue.resync && self.control.is_none() && self.is_established();
+        let resync = resyncs.then_some(self.resync_after);
         let locked = self.locked_by.map(|_| self.locked_until);
         let times = [state, control, resync, locked, self.lost.next()];
         times.into_iter().flatten().chain(waiting).min()

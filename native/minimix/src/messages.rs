@@ -105,7 +105,9 @@ impl Membership {
 
     /// An error reaches the sender of the message alone (XEP-0045 §7.4, §7.5).
     fn message_refused(&mut self, cx: &mut Cx<'_>, error: &Xml) {
-        let Some((sender, id)) = self.sent.take(error.root().attribute("id")) else { return };
+        let Some((sender, id)) = self.sent.take(error.root().attribute("id")) else {
+            return;
+        };
         if let Some(attachment) = self.attachments.attached(sender) {
             let targets = vec![attachment.target(false)];
             cx.push(Effect::Fork { targets, id, own: false });

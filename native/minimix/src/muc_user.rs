@@ -49,11 +49,14 @@ impl MucUser {
     /// Reads the one of a presence or message, or the default where it has none.
     pub fn of(stanza: Element<'_>) -> MucUser {
         let mut read = MucUser::default();
-        let Some(x) = stanza.child("x", NS) else { return read };
+        let Some(x) = stanza.child("x", NS) else {
+            return read;
+        };
         let mut seen_item = false;
         for child in x.children() {
             if child.inherits("status", &x) {
-                read.codes.extend(child.attribute("code").and_then(|code| code.parse::<u16>().ok()));
+                read.codes
+                    .extend(child.attribute("code").and_then(|code| code.parse::<u16>().ok()));
             } else if child.inherits("item", &x) && !seen_item {
                 read.nick = child.attribute("nick").map(String::from);
                 read.jid = child.attribute("jid").map(String::from);

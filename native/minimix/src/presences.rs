@@ -6,7 +6,7 @@ use crate::control::{Kind, NickChange};
 use crate::effect::{Effect, StanzaError, StanzaId};
 use crate::membership::{Cx, Membership, State};
 use crate::muc_user::{MucUser, code};
-use crate::names::{Nick, Session};
+use crate::names::{Millis, Nick, Session};
 use crate::request;
 use crate::xml::Xml;
 
@@ -39,7 +39,9 @@ impl Membership {
         nick: Option<Nick>,
         presence: Xml,
     ) {
-        let Some(nick) = nick else { return cx.reject(StanzaError::JidMalformed) };
+        let Some(nick) = nick else {
+            return cx.reject(StanzaError::JidMalformed);
+        };
         let is_own = self.is_own_nick(&nick);
         let Some(attachment) = self.attachments.get_mut(session.id) else {
             let codes = [code::KICKED, code::TECHNICAL];
@@ -67,11 +69,14 @@ impl Membership {
     }
 
     fn available(&mut self, cx: &mut Cx<'_>, nick: Option<Nick>, stanza: Xml) {
-        if matches!(self.state, State::Leaving | State::Ended { .. } | State::Over) {
-            if self.state == State::Leaving && nick.as_ref() == Some(&self.nick) {
-                self.release(|kind| matches!(kind, Kind::Update | Kind::Nick));
+        match (self.state, &nick) {
+            (State::Ended { .. } | State::Over, _) => return,
+            (State::Leaving, Some(nick)) if self.is_self_presence(cx, nick, &stanza) => {
+                self.answered(nick.clone(), cx.now);
+                return;
             }
-            return;
+            (State::Leaving, _) => return,
+            _ => {}
         }
         let stanza = cx.interned.share(stanza);
         let Some(nick) = nick else {
@@ -98,17 +103,16 @@ impl Membership {
             return true;
         }
         match self.state {
-            State::Joining => *nick == self.nick && user.jid.as_deref() == Some(cx.account.as_str()),
+            State::Joining => {
+                *nick == self.nick && user.jid.as_deref() == Some(cx.account.as_str())
+            }
             _ => *nick == self.nick || self.renaming.as_ref() == Some(nick),
         }
     }
 
     fn own_available(&mut self, cx: &mut Cx<'_>, nick: Nick, stanza: Xml) {
-        self.renaming = None;
-        self.set_nick(nick, cx.now);
+        let resynced = matches!(self.answered(nick, cx.now), Some(Kind::Resync));
         let known = self.own.replace(stanza.clone()).as_ref() == Some(&stanza);
-        let resynced = self.release(|kind| matches!(kind, Kind::Resync));
-        self.release(|kind| matches!(kind, Kind::Update | Kind::Nick));
         if resynced {
             self.resynced(cx);
         }
@@ -142,7 +146,9 @@ impl Membership {
 
     /// A resync has told everything: who was not in it is gone.
     fn resynced(&mut self, cx: &mut Cx<'_>) {
-        let Some(burst) = self.burst.take() else { return };
+        let Some(burst) = self.burst.take() else {
+            return;
+        };
         let before = std::mem::replace(&mut self.roster, burst);
         for (nick, last) in before.iter().filter(|(nick, _)| self.roster.get(nick).is_none()) {
             let stanza = author::gone(&cx.occupant(nick), last);
@@ -151,15 +157,21 @@ impl Membership {
             }
         }
         self.invite(cx);
+        self.forget_if_too_large(cx);
     }
 
     fn unavailable(&mut self, cx: &mut Cx<'_>, nick: Option<Nick>, stanza: &Xml) {
-        // A bare-room unavailable precedes a removal at some services; it says nothing itself.
-        let Some(nick) = nick else { return self.fork_presence(cx, stanza, false) };
-        let user = MucUser::of(stanza.root());
         if matches!(self.state, State::Ended { .. } | State::Over) {
             return;
         }
+        let user = MucUser::of(stanza.root());
+        let Some(nick) = nick else {
+            return match user.destroyed {
+                true => self.out(cx),
+                // It precedes a removal at some services and says nothing itself.
+                false => self.fork_presence(cx, stanza, false),
+            };
+        };
         let own = nick == self.nick && self.state != State::Joining;
         if own || user.has(code::SELF) || user.destroyed {
             return match user.nick {
@@ -223,9 +235,18 @@ impl Membership {
         self.end(cx);
     }
 
-    /// The room has answered the control presence in flight, if it is of this kind.
-    fn release(&mut self, answered: fn(&Kind) -> bool) -> bool {
-        self.control.take_if(|control| answered(&control.kind)).is_some()
+    /// A self-presence answers the control presence in flight, unless that asks for another nick
+    /// or for the end.
+    fn answered(&mut self, nick: Nick, now: Millis) -> Option<Kind> {
+        let renamed = nick != self.nick;
+        self.renaming = None;
+        self.set_nick(nick, now);
+        let answers = |kind: &Kind| match kind {
+            Kind::Nick => renamed,
+            Kind::Update | Kind::Resync => true,
+            Kind::Join(_) | Kind::Leave => false,
+        };
+        self.control.take_if(|control| answers(&control.kind)).map(|control| control.kind)
     }
 
     /// The self-presence of a room that does not mark it: at the end of the burst the presence

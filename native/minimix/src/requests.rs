@@ -37,7 +37,8 @@ impl Membership {
         match nick {
             nick if !is_request => self.answer_from_session(cx, session, nick.as_ref(), root),
             None if knows && BY_ROLE.contains(&namespace(root)) => {
-                let configures = namespace(root) == NS_OWNER && root.attribute("type") == Some("set");
+                let configures =
+                    namespace(root) == NS_OWNER && root.attribute("type") == Some("set");
                 let tell = configures && self.locked_by == Some(session.id);
                 cx.push(Effect::Request { tell });
             }

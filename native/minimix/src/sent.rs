@@ -50,7 +50,12 @@ impl Sent {
         {
             sent.pop_front();
         }
-        sent.push_back(Message { session, id: on_the_way, original: id.map(String::from), at: now });
+        sent.push_back(Message {
+            session,
+            id: on_the_way,
+            original: id.map(String::from),
+            at: now,
+        });
         change
     }
 

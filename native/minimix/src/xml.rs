@@ -29,9 +29,7 @@ pub struct Xml(Arc<[u8]>);
 impl Xml {
     /// The element to read from.
     pub fn root(&self) -> Element<'_> {
-        Nodes { bytes: &self.0 }
-            .find_map(Node::element)
-            .unwrap_or(Element::EMPTY)
+        Nodes { bytes: &self.0 }.find_map(Node::element).unwrap_or(Element::EMPTY)
     }
 
     /// Bytes that it occupies.

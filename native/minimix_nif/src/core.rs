@@ -6,9 +6,7 @@ use std::hash::{BuildHasher, Hash};
 use std::panic::RefUnwindSafe;
 use std::sync::Arc;
 
-use minimix::{
-    Account, Config, Effects, Environment, Input, Millis, Room, RoomJid, Standing,
-};
+use minimix::{Account, Config, Effects, Environment, Input, Millis, Room, RoomJid, Standing};
 use parking_lot::{Mutex, RwLock};
 
 const SHARDS: usize = 128;
@@ -82,7 +80,9 @@ impl Core {
         let around = Environment { now, config: &config, other_rooms: 0 };
         let all = {
             let mut rooms = self.rooms.of(room).lock();
-            let Some(found) = rooms.get_mut(room) else { return Vec::new() };
+            let Some(found) = rooms.get_mut(room) else {
+                return Vec::new();
+            };
             let all: Vec<_> = found
                 .tick(around)
                 .into_iter()
@@ -109,7 +109,10 @@ impl Core {
 
     /// The accounts that any room knows.
     pub fn accounts(&self) -> Vec<Account> {
-        self.accounts.all().flat_map(|shard| shard.lock().keys().cloned().collect::<Vec<_>>()).collect()
+        self.accounts
+            .all()
+            .flat_map(|shard| shard.lock().keys().cloned().collect::<Vec<_>>())
+            .collect()
     }
 
     /// Counts everything; takes one lock after the other.
@@ -119,7 +122,8 @@ impl Core {
             for room in shard.lock().values() {
                 all.rooms += 1;
                 all.memberships += room.accounts().count();
-                all.sessions += room.accounts().map(|account| room.sessions(account)).sum::<usize>();
+                all.sessions +=
+                    room.accounts().map(|account| room.sessions(account)).sum::<usize>();
                 all.bytes += room.bytes();
             }
         }
@@ -129,7 +133,10 @@ impl Core {
     fn active_rooms(&self, account: &Account, but: &RoomJid) -> usize {
         let accounts = self.accounts.of(account).lock();
         accounts.get(account).map_or(0, |rooms| {
-            rooms.iter().filter(|(room, standing)| *room != but && **standing == Standing::Active).count()
+            rooms
+                .iter()
+                .filter(|(room, standing)| *room != but && **standing == Standing::Active)
+                .count()
         })
     }
 

@@ -21,15 +21,18 @@ pub fn input(term: Term<'_>) -> NifResult<Input> {
             nick: nick_of(*nick)?,
             stanza: element::decode(*stanza)?,
         }),
-        (tag, [nick, stanza]) if tag == atoms::room() => Ok(Input::FromRoom {
-            nick: nick_of(*nick)?,
-            stanza: element::decode(*stanza)?,
-        }),
+        (tag, [nick, stanza]) if tag == atoms::room() => {
+            Ok(Input::FromRoom { nick: nick_of(*nick)?, stanza: element::decode(*stanza)? })
+        }
         (tag, [pid, resource]) if tag == atoms::catch_up() => {
             Ok(Input::CatchUp { session: session(*pid, *resource)? })
         }
-        (tag, [pid]) if tag == atoms::answered() => Ok(Input::Answered { session: pid::session(*pid)? }),
-        (tag, [pid]) if tag == atoms::detach() => Ok(Input::Detach { session: pid::session(*pid)? }),
+        (tag, [pid]) if tag == atoms::answered() => {
+            Ok(Input::Answered { session: pid::session(*pid)? })
+        }
+        (tag, [pid]) if tag == atoms::detach() => {
+            Ok(Input::Detach { session: pid::session(*pid)? })
+        }
         (tag, [old, new]) if tag == atoms::resumed() => {
             Ok(Input::Resumed { old: pid::session(*old)?, new: pid::session(*new)? })
         }

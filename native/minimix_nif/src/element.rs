@@ -55,14 +55,18 @@ pub fn encode<'a>(env: Env<'a>, xml: &Xml) -> Term<'a> {
     let root = xml.root();
     let mut open = vec![Open { element: root, rest: root.nodes(), children: Vec::new() }];
     loop {
-        let Some(top) = open.last_mut() else { return atoms::none().encode(env) };
+        let Some(top) = open.last_mut() else {
+            return atoms::none().encode(env);
+        };
         match top.rest.next() {
             Some(Node::Text(text)) => top.children.push((atoms::xmlcdata(), text).encode(env)),
             Some(Node::Element(child)) => {
                 open.push(Open { element: child, rest: child.nodes(), children: Vec::new() });
             }
             None => {
-                let Some(done) = open.pop() else { return atoms::none().encode(env) };
+                let Some(done) = open.pop() else {
+                    return atoms::none().encode(env);
+                };
                 let attributes: Vec<(&str, &str)> = done.element.attributes().collect();
                 let name = done.element.name();
                 let term = (atoms::xmlel(), name, attributes, done.children).encode(env);

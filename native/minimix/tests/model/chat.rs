@@ -53,15 +53,27 @@ pub struct Chat {
     pub cursor: usize,
 }
 
+/// What surrounds a delivery.
+pub struct Around<'a> {
+    /// The session's own address.
+    pub jid: &'a str,
+    /// When it was put on its way.
+    pub at: u64,
+    /// Whether the room marks self-presences.
+    pub marks_self: bool,
+}
+
 impl Chat {
     pub fn is_attached(&self) -> bool {
         self.stage != Stage::Out
     }
 
-    /// The conversation is over.
-    pub fn ends(&mut self) {
+    /// The conversation is over, by what was sent at that time: what the session has asked for
+    /// since stands.
+    pub fn ends(&mut self, at: u64) {
         *self = Chat {
-            ask: self.ask.take(),
+            ask: self.ask.take().filter(|ask| ask.since > at),
+            leaving: self.leaving.filter(|since| *since > at),
             renames: std::mem::take(&mut self.renames),
             messages: std::mem::take(&mut self.messages),
             ..Chat::default()
@@ -69,19 +81,19 @@ impl Chat {
     }
 
     /// The session gets a stanza of the room, or one in its name.
-    pub fn gets(&mut self, stanza: &Xml, known: &Known, jid: &str, marks: bool) -> Result<(), String> {
+    pub fn gets(&mut self, stanza: &Xml, known: &Known, around: &Around<'_>) -> Result<(), String> {
         if stanza::kind(stanza) == Some("error") {
-            return self.refused(stanza);
+            return self.refused(stanza, around.at);
         }
         if stanza.root().name() == "iq" {
             let (from, id) = (stanza::nick(stanza), stanza::id(stanza));
             self.questions.extend(from.zip(id).map(|(from, id)| (from.to_owned(), id.to_owned())));
             return self.must(self.is_attached(), "I2: a request for a session that is out", stanza);
         }
-        let (own, scope) = self.follows(stanza, known, jid)?;
+        let (own, scope) = self.follows(stanza, known, around.jid)?;
         match stanza.root().name() {
-            "presence" => self.sees(stanza, own, scope, marks),
-            _ => self.reads(stanza, scope),
+            "presence" => self.sees(stanza, own, scope, around),
+            _ => self.reads(stanza),
         }
     }
 
@@ -114,20 +126,20 @@ impl Chat {
         Err(format!("I3/I7: nothing that the room said to the account: {stanza}"))
     }
 
-    fn sees(&mut self, stanza: &Xml, own: bool, scope: Scope, marks: bool) -> Result<(), String> {
+    fn sees(&mut self, stanza: &Xml, own: bool, scope: Scope, around: &Around<'_>) -> Result<(), String> {
         let item = Item::of(stanza);
         let is_gone = stanza::kind(stanza) == Some("unavailable");
         let Some(nick) = stanza::nick(stanza) else {
             return self.must(self.is_attached(), "I2: a presence of the room for who is out", stanza);
         };
         if scope == Scope::Out {
-            let expected = self.is_attached() || self.leaving.is_some() ;
+            let expected = self.is_attached() || self.leaving.is_some() || self.ask.is_some();
             self.must(expected, "I2: a self-unavailable for who is out", stanza)?;
-            self.ends();
+            self.ends(around.at);
             return Ok(());
         }
         self.must(self.is_attached(), "I2: a presence for who is out", stanza)?;
-        self.must(item.has(110) == (own && marks), "I2: 110 marks self-presences", stanza)?;
+        self.must(item.has(110) == (own && around.marks_self), "I2: 110 marks self-presences", stanza)?;
         match (own, is_gone) {
             (true, true) => {}
             (true, false) => self.own = Some(stanza.clone()),
@@ -140,7 +152,7 @@ impl Chat {
         Ok(())
     }
 
-    fn reads(&mut self, stanza: &Xml, _scope: Scope) -> Result<(), String> {
+    fn reads(&mut self, stanza: &Xml) -> Result<(), String> {
         self.must(self.is_attached(), "I2: a message for who is out", stanza)?;
         if stanza::is_groupchat(stanza) {
             self.must(self.stage == Stage::In, "I2: groupchat before the subject", stanza)?;
@@ -151,7 +163,7 @@ impl Chat {
         Ok(())
     }
 
-    fn refused(&mut self, stanza: &Xml) -> Result<(), String> {
+    fn refused(&mut self, stanza: &Xml, at: u64) -> Result<(), String> {
         let id = stanza::id(stanza);
         if stanza.root().name() == "message" {
             let at = self.messages.iter().position(|asked| asked.as_deref() == id);
@@ -167,14 +179,14 @@ impl Chat {
         let ask = ask.ok_or_else(|| format!("an error for another's join: {stanza}"))?;
         let from = stanza::nick(stanza);
         self.must(from == Some(ask.nick.as_str()), "an error with another's nick", stanza)?;
-        self.ends();
+        self.ends(at);
         Ok(())
     }
 
     /// A stanza of the room itself, by us: it is gone, or was never in.
-    pub fn gets_ours(&mut self, stanza: &Xml) -> Result<(), String> {
+    pub fn gets_ours(&mut self, stanza: &Xml, at: u64) -> Result<(), String> {
         if stanza::kind(stanza) == Some("error") {
-            return self.refused(stanza);
+            return self.refused(stanza, at);
         }
         let item = Item::of(stanza);
         let nick = stanza::nick(stanza).unwrap_or_default();
@@ -183,7 +195,7 @@ impl Chat {
             let expected = self.is_attached() || self.leaving.is_some() || self.ask.is_some();
             self.must(expected, "I2: told out, but was not in", stanza)?;
             self.must(item.role == "none", "I2: out, but with a role", stanza)?;
-            self.ends();
+            self.ends(at);
             return Ok(());
         }
         let shown = self.others.remove(nick).is_some();

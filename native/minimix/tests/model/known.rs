@@ -52,7 +52,7 @@ pub struct Known {
     pub past: Vec<(u64, Xml)>,
     pub subject: String,
     /// History and subject when the join was complete.
-    pub filled: (Vec<(u64, Xml)>, String),
+    pub filled: (Vec<(u64, Xml)>, String, u64),
     pub is_non_anonymous: bool,
     pub creation: Creation,
 }
@@ -133,7 +133,7 @@ impl Known {
         match scope {
             Scope::Subject => {
                 self.subject = stanza::subject(stanza);
-                self.fill();
+                self.fill(now);
             }
             _ => self.past.push((stamp_of(stanza).unwrap_or(now), stanza.clone())),
         }
@@ -160,7 +160,7 @@ impl Known {
         if !self.is_joined {
             return Due::None;
         }
-        self.fill();
+        self.fill(now);
         let item = Item::of(stanza);
         self.is_non_anonymous = (self.is_non_anonymous || item.has(172)) && !item.has(173);
         if stanza::is_subject(stanza) {
@@ -171,16 +171,16 @@ impl Known {
         Due::All
     }
 
-    fn fill(&mut self) {
+    fn fill(&mut self, now: u64) {
         if self.filling.take().is_some() {
-            self.filled = (self.past.clone(), self.subject.clone());
+            self.filled = (self.past.clone(), self.subject.clone(), now);
         }
     }
 
     /// Time has come.
     pub fn is_now(&mut self, now: u64) {
         if matches!(self.filling, Some(Some(until)) if until <= now) {
-            self.fill();
+            self.fill(now);
         }
     }
 

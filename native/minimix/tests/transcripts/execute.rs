@@ -20,18 +20,12 @@ pub struct InHand<'a> {
 impl Host {
     /// In their order.
     pub fn execute(&mut self, effects: Effects, in_hand: &InHand<'_>) -> Done {
-        effects
-            .into_iter()
-            .try_for_each(|effect| self.effect(effect, in_hand))
+        effects.into_iter().try_for_each(|effect| self.effect(effect, in_hand))
     }
 
     fn effect(&mut self, effect: Effect, in_hand: &InHand<'_>) -> Done {
         let account = in_hand.account;
-        let stanza = || {
-            in_hand
-                .stanza
-                .ok_or_else(|| format!("no stanza in hand: {effect:?}"))
-        };
+        let stanza = || in_hand.stanza.ok_or_else(|| format!("no stanza in hand: {effect:?}"));
         match &effect {
             Effect::Pass if in_hand.stream.is_none() => {
                 self.server_got.push_back(stanza()?.clone());
@@ -45,19 +39,11 @@ impl Host {
             Effect::Send { stanza } => {
                 self.room_gets(stanza.edited(&[("from", Some(account.as_str()))], |_| true, &[]))
             }
-            Effect::Fork {
-                targets,
-                id,
-                own: is_own,
-            } => {
+            Effect::Fork { targets, id, own: is_own } => {
                 let fork = with_id(&without_to(stanza()?), id);
                 for target in targets {
                     let jid = format!("{account}/{}", target.resource);
-                    let stanza = if *is_own {
-                        own(&fork, &jid)
-                    } else {
-                        fork.clone()
-                    };
+                    let stanza = if *is_own { own(&fork, &jid) } else { fork.clone() };
                     self.deliver(target, stanza);
                 }
                 Ok(())
@@ -94,21 +80,12 @@ impl Host {
                 let stanza = stanza()?.clone();
                 let set = [("from", Some(account.as_str())), ("id", Some(id.as_str()))];
                 self.room_gets(stanza.edited(&set, |_| true, &[]))?;
-                self.requests.insert(
-                    id,
-                    Request {
-                        stream,
-                        stanza,
-                        tell: *tell,
-                    },
-                );
+                self.requests.insert(id, Request { stream, stanza, tell: *tell });
                 Ok(())
             }
             Effect::Invite { session } => {
                 let stream = self.streams.iter_mut().find(|stream| stream.id == *session);
-                stream
-                    .into_iter()
-                    .for_each(|stream| stream.mailbox.push_back(Mail::CatchUp));
+                stream.into_iter().for_each(|stream| stream.mailbox.push_back(Mail::CatchUp));
                 Ok(())
             }
             Effect::Manage { epoch } => {
@@ -129,26 +106,14 @@ impl Host {
     }
 
     fn in_hand(&mut self, in_hand: &InHand<'_>) -> Result<&mut Stream, String> {
-        let stream = self
-            .streams
-            .iter_mut()
-            .find(|stream| Some(stream.id) == in_hand.stream);
+        let stream = self.streams.iter_mut().find(|stream| Some(stream.id) == in_hand.stream);
         stream.ok_or_else(|| "there is no stream in hand".to_owned())
     }
 
     fn deliver(&mut self, target: &Target, stanza: Xml) {
-        let Target {
-            session,
-            generation,
-            last,
-            ..
-        } = *target;
+        let Target { session, generation, last, .. } = *target;
         if let Some(stream) = self.streams.iter_mut().find(|stream| stream.id == session) {
-            stream.mailbox.push_back(Mail::Delivery {
-                stanza,
-                generation,
-                last,
-            });
+            stream.mailbox.push_back(Mail::Delivery { stanza, generation, last });
         }
     }
 
@@ -181,11 +146,7 @@ fn with_id(stanza: &Xml, id: &StanzaId) -> Xml {
 
 fn turned<'a>(stanza: &'a Xml, kind: &'a str) -> [(&'a str, Option<&'a str>); 3] {
     let root = stanza.root();
-    [
-        ("type", Some(kind)),
-        ("from", root.attribute("to")),
-        ("to", root.attribute("from")),
-    ]
+    [("type", Some(kind)), ("from", root.attribute("to")), ("to", root.attribute("from"))]
 }
 
 /// What the server answers.

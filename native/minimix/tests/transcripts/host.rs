@@ -74,10 +74,7 @@ impl Host {
 
     /// The session of this name; it connects if there is none.
     pub fn stream(&mut self, name: &str) -> &mut Stream {
-        let at = self
-            .streams
-            .iter()
-            .position(|stream| stream.is_alive && stream.name == name);
+        let at = self.streams.iter().position(|stream| stream.is_alive && stream.name == name);
         let at = at.unwrap_or_else(|| {
             let new = self.connect(name);
             self.streams.push(new);
@@ -96,8 +93,7 @@ impl Host {
         let mut new = Stream::new(name, SessionId(self.numbers), account, resource);
         for old in self.streams.iter_mut().filter(|old| old.name == name) {
             let mail = old.mailbox.drain(..);
-            new.mailbox
-                .extend(mail.filter(|mail| matches!(mail, Mail::Delivery { .. })));
+            new.mailbox.extend(mail.filter(|mail| matches!(mail, Mail::Delivery { .. })));
             new.shown.append(&mut old.shown);
         }
         new
@@ -116,31 +112,15 @@ impl Host {
         if !is_join && !self.managed.contains_key(&account) {
             return self.room_gets(stanza.clone());
         }
-        let nick = nick(
-            root.attribute("to")
-                .ok_or("a session's stanza needs a `to`")?,
-        );
-        let input = Input::FromSession {
-            session,
-            nick,
-            stanza: without_to(stanza),
-        };
-        self.bring(
-            input,
-            &InHand {
-                account: &account,
-                stanza: Some(stanza),
-                stream: Some(id),
-            },
-        )
+        let nick = nick(root.attribute("to").ok_or("a session's stanza needs a `to`")?);
+        let input = Input::FromSession { session, nick, stanza: without_to(stanza) };
+        self.bring(input, &InHand { account: &account, stanza: Some(stanza), stream: Some(id) })
     }
 
     /// The room or an occupant sends a stanza to an account, or answers a request of one.
     pub fn room_sends(&mut self, stanza: &Xml) -> Done {
         let root = stanza.root();
-        let from = root
-            .attribute("from")
-            .ok_or("the room's stanza needs a `from`")?;
+        let from = root.attribute("from").ok_or("the room's stanza needs a `from`")?;
         let answered = root.attribute("id").filter(|_| {
             root.name() == "iq" && matches!(root.attribute("type"), Some("result" | "error"))
         });
@@ -148,27 +128,15 @@ impl Host {
             self.answer(&request, stanza);
             return self.drain();
         }
-        let to = root
-            .attribute("to")
-            .map_or_else(|| address("alice"), String::from);
+        let to = root.attribute("to").map_or_else(|| address("alice"), String::from);
         let account = Account::from(to.as_str());
         let stanza = &stanza.edited(&[("to", Some(&to))], |_| true, &[]);
         if !self.managed.contains_key(&account) {
             self.server_got.push_back(stanza.clone());
             return Ok(());
         }
-        let input = Input::FromRoom {
-            nick: nick(from),
-            stanza: without_to(stanza),
-        };
-        self.bring(
-            input,
-            &InHand {
-                account: &account,
-                stanza: Some(stanza),
-                stream: None,
-            },
-        )
+        let input = Input::FromRoom { nick: nick(from), stanza: without_to(stanza) };
+        self.bring(input, &InHand { account: &account, stanza: Some(stanza), stream: None })
     }
 
     /// An answer counts only from whom was asked.
@@ -179,15 +147,8 @@ impl Host {
             true => answer.edited(&[("id", asked.attribute("id"))], |_| true, &[]),
             false => error(&request.stanza, StanzaError::RemoteServerTimeout),
         };
-        if let Some(stream) = self
-            .streams
-            .iter_mut()
-            .find(|stream| stream.id == request.stream)
-        {
-            stream.mailbox.push_back(Mail::Answer {
-                stanza: answer,
-                tell: request.tell,
-            });
+        if let Some(stream) = self.streams.iter_mut().find(|stream| stream.id == request.stream) {
+            stream.mailbox.push_back(Mail::Answer { stanza: answer, tell: request.tell });
         }
     }
 
@@ -196,14 +157,7 @@ impl Host {
         let stream = self.stream(name);
         stream.generation = None;
         let (id, account) = (stream.id, stream.account.clone());
-        self.bring(
-            event(id),
-            &InHand {
-                account: &account,
-                stanza: None,
-                stream: None,
-            },
-        )
+        self.bring(event(id), &InHand { account: &account, stanza: None, stream: None })
     }
 
     /// A stream takes over from the one of the same name, with all that waits for it.
@@ -217,14 +171,7 @@ impl Host {
         let (old, new_id, account) = (old.id, new.id, new.account.clone());
         self.streams.push(new);
         let input = Input::Resumed { old, new: new_id };
-        self.bring(
-            input,
-            &InHand {
-                account: &account,
-                stanza: None,
-                stream: None,
-            },
-        )
+        self.bring(input, &InHand { account: &account, stanza: None, stream: None })
     }
 
     /// The module stops.
@@ -232,14 +179,7 @@ impl Host {
         let mut accounts: Vec<Account> = self.room.accounts().cloned().collect();
         accounts.sort();
         accounts.iter().try_for_each(|account| {
-            self.bring(
-                Input::Stop,
-                &InHand {
-                    account,
-                    stanza: None,
-                    stream: None,
-                },
-            )
+            self.bring(Input::Stop, &InHand { account, stanza: None, stream: None })
         })
     }
 
@@ -263,17 +203,9 @@ impl Host {
     }
 
     fn tick(&mut self) -> Done {
-        let around = Environment {
-            now: self.now,
-            config: &self.config,
-            other_rooms: 0,
-        };
+        let around = Environment { now: self.now, config: &self.config, other_rooms: 0 };
         for (account, effects) in self.room.tick(around) {
-            let in_hand = InHand {
-                account: &account,
-                stanza: None,
-                stream: None,
-            };
+            let in_hand = InHand { account: &account, stanza: None, stream: None };
             self.execute(effects, &in_hand)?;
             self.check(&account)?;
         }
@@ -286,11 +218,8 @@ impl Host {
     }
 
     fn bring_one(&mut self, input: Input, in_hand: &InHand<'_>) -> Done {
-        let around = Environment {
-            now: self.now,
-            config: &self.config,
-            other_rooms: self.other_rooms,
-        };
+        let around =
+            Environment { now: self.now, config: &self.config, other_rooms: self.other_rooms };
         let effects = self.room.handle(in_hand.account, input, around);
         self.execute(effects, in_hand)?;
         self.check(in_hand.account)
@@ -300,10 +229,7 @@ impl Host {
     fn check(&mut self, account: &Account) -> Done {
         let is_known = self.room.standing(account) != Standing::None;
         if is_known != self.managed.contains_key(account) {
-            return Err(format!(
-                "known to the core: {is_known}, managed: {}",
-                !is_known
-            ));
+            return Err(format!("known to the core: {is_known}, managed: {}", !is_known));
         }
         if self.room.is_empty() {
             self.room = Room::new(room(), self.now);
@@ -321,17 +247,9 @@ impl Host {
                 return self.drain_wakes();
             };
             let (id, session, account) = (stream.id, stream.session(), stream.account.clone());
-            let in_hand = InHand {
-                account: &account,
-                stanza: None,
-                stream: Some(id),
-            };
+            let in_hand = InHand { account: &account, stanza: None, stream: Some(id) };
             match stream.mailbox.pop_front() {
-                Some(Mail::Delivery {
-                    stanza,
-                    generation,
-                    last,
-                }) => {
+                Some(Mail::Delivery { stanza, generation, last }) => {
                     stream.receive(&stanza, generation, last);
                 }
                 Some(Mail::CatchUp) => self.bring_one(Input::CatchUp { session }, &in_hand)?,

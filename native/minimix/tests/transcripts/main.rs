@@ -21,15 +21,9 @@ use script::{Book, Case};
 const STACK: usize = 256 * 1024 * 1024;
 
 fn main() -> ExitCode {
-    let filters: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|arg| !arg.starts_with('-'))
-        .collect();
-    match thread::Builder::new()
-        .stack_size(STACK)
-        .spawn(move || run(&filters))
-        .map(|t| t.join())
-    {
+    let filters: Vec<String> =
+        std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    match thread::Builder::new().stack_size(STACK).spawn(move || run(&filters)).map(|t| t.join()) {
         Ok(Ok(Ok(true))) => ExitCode::SUCCESS,
         Ok(Ok(Ok(false)) | Err(_)) | Err(_) => ExitCode::FAILURE,
         Ok(Ok(Err(error))) => {
@@ -53,18 +47,12 @@ fn run(filters: &[String]) -> Result<bool, String> {
         let played = book.steps(case).and_then(|steps| {
             panic::catch_unwind(|| Play::all(&steps)).unwrap_or_else(|_| Err("panic".to_owned()))
         });
-        println!(
-            "test {} ... {}",
-            case.name,
-            if played.is_ok() { "ok" } else { "FAILED" }
-        );
+        println!("test {} ... {}", case.name, if played.is_ok() { "ok" } else { "FAILED" });
         failures.extend(played.err().map(|why| (&case.name, why)));
     }
     if !failures.is_empty() {
         println!("\nfailures:\n");
-        failures
-            .iter()
-            .for_each(|(name, why)| println!("---- {name} ----\n{why}"));
+        failures.iter().for_each(|(name, why)| println!("---- {name} ----\n{why}"));
         println!("failures:");
         failures.iter().for_each(|(name, _)| println!("    {name}"));
     }

@@ -26,17 +26,11 @@ fn elements(
     let expected_inside = expected.attribute("xmlns").unwrap_or(expected_outside);
     let found_inside = found.attribute("xmlns").unwrap_or(found_outside);
     if expected.name() != found.name() {
-        return Err(format!(
-            "<{}/> instead of <{}/>",
-            found.name(),
-            expected.name()
-        ));
+        return Err(format!("<{}/> instead of <{}/>", found.name(), expected.name()));
     }
     if expected_inside != found_inside {
         let name = found.name();
-        return Err(format!(
-            "<{name}/> is of {found_inside} instead of {expected_inside}"
-        ));
+        return Err(format!("<{name}/> is of {found_inside} instead of {expected_inside}"));
     }
     attributes(expected, found, names)?;
     let mut left = contents(found).into_iter();
@@ -49,10 +43,7 @@ fn elements(
             }
             (wanted, found) => {
                 let found = found.map_or_else(|| "nothing".to_owned(), |found| found.to_string());
-                return Err(format!(
-                    "inside <{}/>: {found} instead of {wanted}",
-                    expected.name()
-                ));
+                return Err(format!("inside <{}/>: {found} instead of {wanted}", expected.name()));
             }
         }
     }
@@ -80,10 +71,7 @@ fn attributes(
     if expected.attribute(FURTHER).is_some() {
         return Ok(());
     }
-    match found
-        .attributes()
-        .find(|(key, _)| counts(key) && expected.attribute(key).is_none())
-    {
+    match found.attributes().find(|(key, _)| counts(key) && expected.attribute(key).is_none()) {
         Some((key, value)) => Err(format!("<{name}/> has {key}='{value}' besides")),
         None => Ok(()),
     }
@@ -91,10 +79,7 @@ fn attributes(
 
 fn fits(wanted: &str, value: &str, names: &mut HashMap<String, String>) -> bool {
     if let Some(name) = wanted.strip_prefix('$') {
-        return names
-            .entry(name.to_owned())
-            .or_insert_with(|| value.to_owned())
-            == value;
+        return names.entry(name.to_owned()).or_insert_with(|| value.to_owned()) == value;
     }
     match wanted.strip_suffix("...") {
         Some(beginning) => value.starts_with(beginning),

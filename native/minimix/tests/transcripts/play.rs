@@ -22,22 +22,13 @@ pub struct Play {
 impl Play {
     /// Plays all steps. A failure tells the conversation up to the line that differs.
     pub fn all(steps: &[Step]) -> Result<(), String> {
-        let mut play = Play {
-            host: Host::new(),
-            context: Context::default(),
-            log: String::new(),
-        };
+        let mut play = Play { host: Host::new(), context: Context::default(), log: String::new() };
         for step in steps {
-            let _ = writeln!(
-                play.log,
-                "     {}",
-                step.line.chars().take(SHOWN).collect::<String>()
-            );
-            play.step(step)
-                .map_err(|why| format!("{}\n{}: {why}\n", play.log, step.place))?;
+            let _ =
+                writeln!(play.log, "     {}", step.line.chars().take(SHOWN).collect::<String>());
+            play.step(step).map_err(|why| format!("{}\n{}: {why}\n", play.log, step.place))?;
         }
-        play.silence()
-            .map_err(|why| format!("{}\nat the end: {why}\n", play.log))
+        play.silence().map_err(|why| format!("{}\nat the end: {why}\n", play.log))
     }
 
     fn step(&mut self, step: &Step) -> Result<(), String> {
@@ -60,9 +51,9 @@ impl Play {
                     None => Ok(()),
                 })
             }
-            Action::Get { who, times, text } => who
-                .iter()
-                .try_for_each(|who| repeat(*times, |number| self.gets(who, text, number))),
+            Action::Get { who, times, text } => {
+                who.iter().try_for_each(|who| repeat(*times, |number| self.gets(who, text, number)))
+            }
             Action::Silence => self.silence(),
             Action::Stream { who, what } => self.stream(who, *what),
             Action::Stops => self.host.stops(),
@@ -112,11 +103,7 @@ impl Play {
         };
         let leave_out = expected.root().attribute(key).is_none()
             && found.root().attribute(key) == Some(obvious.as_str());
-        if leave_out {
-            found.edited(&[(key, None)], |_| true, &[])
-        } else {
-            found
-        }
+        if leave_out { found.edited(&[(key, None)], |_| true, &[]) } else { found }
     }
 
     fn next(&mut self, who: &str) -> Option<Xml> {
@@ -152,16 +139,12 @@ impl Play {
             }
             Stream::Disconnects => {
                 let id = self.host.stream(who).id;
-                self.host
-                    .session_event(who, |session| Input::Detach { session })?;
+                self.host.session_event(who, |session| Input::Detach { session })?;
                 let streams = self.host.streams().iter_mut();
-                streams
-                    .filter(|stream| stream.id == id)
-                    .for_each(|stream| stream.is_alive = false);
+                streams.filter(|stream| stream.id == id).for_each(|stream| stream.is_alive = false);
             }
             Stream::GoesOffline => {
-                self.host
-                    .session_event(who, |session| Input::Detach { session })?;
+                self.host.session_event(who, |session| Input::Detach { session })?;
             }
             Stream::Resumes => self.host.resumes(who)?,
         }

@@ -54,17 +54,9 @@ pub enum Action {
     /// `after 5 min`
     After(u64),
     /// `phone sends …`, also `3 times …`
-    Sends {
-        who: String,
-        times: usize,
-        text: String,
-    },
+    Sends { who: String, times: usize, text: String },
     /// `phone, laptop get …`, also `3 times …`
-    Get {
-        who: Vec<String>,
-        times: usize,
-        text: String,
-    },
+    Get { who: Vec<String>, times: usize, text: String },
     /// `nobody gets anything`
     Silence,
     /// `phone is busy` and the like
@@ -95,10 +87,7 @@ impl Book {
     pub fn read(folder: &Path) -> Result<Book, String> {
         let mut book = Book::default();
         let entries = fs::read_dir(folder).map_err(|error| format!("{folder:?}: {error}"))?;
-        let mut files: Vec<_> = entries
-            .filter_map(|entry| entry.ok())
-            .map(|e| e.path())
-            .collect();
+        let mut files: Vec<_> = entries.filter_map(|entry| entry.ok()).map(|e| e.path()).collect();
         files.retain(|path| path.extension().is_some_and(|extension| extension == "txt"));
         files.sort();
         for file in files {
@@ -141,10 +130,7 @@ impl Book {
         let mut left = lines.as_slice();
         while let [(number, heading), rest @ ..] = left {
             let place = format!("{stem}.txt:{number}");
-            let end = rest
-                .iter()
-                .position(|(_, line)| starts(line))
-                .unwrap_or(rest.len());
+            let end = rest.iter().position(|(_, line)| starts(line)).unwrap_or(rest.len());
             let (inside, after) = rest.split_at_checked(end).unwrap_or((rest, &[]));
             left = after;
             if let Some(name) = heading.strip_prefix("-- ") {
@@ -156,10 +142,7 @@ impl Book {
                 };
                 check_rules(rules).map_err(|error| format!("{place}: {error}"))?;
                 let name = format!("{stem}::{}", in_words(title));
-                self.cases.push(Case {
-                    name,
-                    steps: steps(stem, inside)?,
-                });
+                self.cases.push(Case { name, steps: steps(stem, inside)? });
             } else {
                 return Err(format!("{place}: no title: {heading}"));
             }
@@ -170,9 +153,7 @@ impl Book {
 
 /// The rules that a case is about, then the sections of the standards.
 fn check_rules(line: &str) -> Result<(), String> {
-    let (rules, sections) = line
-        .split_once(" (")
-        .ok_or("no rules and sections below the title")?;
+    let (rules, sections) = line.split_once(" (").ok_or("no rules and sections below the title")?;
     let is_rule = |rule: &str| {
         let number = rule.strip_prefix(['B', 'I', 'T']).unwrap_or_default();
         !number.is_empty() && number.chars().all(|c| c.is_ascii_digit() || c == '.')
@@ -186,17 +167,10 @@ fn check_rules(line: &str) -> Result<(), String> {
 
 fn in_words(title: &str) -> String {
     let word = |word: &str| -> String {
-        word.chars()
-            .filter(|c| c.is_alphanumeric())
-            .flat_map(char::to_lowercase)
-            .collect()
+        word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
     };
     let words: Vec<String> = title.split([' ', '-', '/']).map(word).collect();
-    words
-        .into_iter()
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join("_")
+    words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join("_")
 }
 
 fn steps(stem: &str, lines: &[(usize, &str)]) -> Result<Vec<Step>, String> {
@@ -218,11 +192,7 @@ fn steps(stem: &str, lines: &[(usize, &str)]) -> Result<Vec<Step>, String> {
         .map(|(number, line)| {
             let place = format!("{stem}.txt:{number}");
             let action = action(&line).map_err(|error| format!("{place}: {error}: {line}"))?;
-            Ok(Step {
-                place,
-                line,
-                action,
-            })
+            Ok(Step { place, line, action })
         })
         .collect()
 }
@@ -241,10 +211,9 @@ fn action(line: &str) -> Result<Action, String> {
         words = first.to_vec();
     }
     Ok(match words.as_slice() {
-        ["option", key, value @ ..] => Action::Option {
-            key: (*key).to_owned(),
-            value: value.join(" "),
-        },
+        ["option", key, value @ ..] => {
+            Action::Option { key: (*key).to_owned(), value: value.join(" ") }
+        }
         ["in", count, "other", "rooms"] => {
             Action::OtherRooms(count.parse().map_err(|_| "how many?")?)
         }
@@ -252,30 +221,21 @@ fn action(line: &str) -> Result<Action, String> {
         ["module", "stops"] => Action::Stops,
         ["include", name] => Action::Include((*name).to_owned()),
         ["nobody", "gets", "anything"] => Action::Silence,
-        [who, "sends"] => Action::Sends {
-            who: (*who).to_owned(),
-            times,
-            text,
-        },
+        [who, "sends"] => Action::Sends { who: (*who).to_owned(), times, text },
         [who, "is", "busy"] => stream(who, Stream::IsBusy),
         [who, "goes", "on"] => stream(who, Stream::GoesOn),
         [who, "disconnects"] => stream(who, Stream::Disconnects),
         [who, "goes", "offline"] => stream(who, Stream::GoesOffline),
         [who, "resumes"] => stream(who, Stream::Resumes),
-        [who @ .., "gets" | "get", "nothing"] | [who @ .., "gets" | "get"] => Action::Get {
-            who: who.iter().map(|who| (*who).to_owned()).collect(),
-            times,
-            text,
-        },
+        [who @ .., "gets" | "get", "nothing"] | [who @ .., "gets" | "get"] => {
+            Action::Get { who: who.iter().map(|who| (*who).to_owned()).collect(), times, text }
+        }
         _ => return Err("what does this mean?".to_owned()),
     })
 }
 
 fn stream(who: &str, what: Stream) -> Action {
-    Action::Stream {
-        who: who.to_owned(),
-        what,
-    }
+    Action::Stream { who: who.to_owned(), what }
 }
 
 /// A span of time.

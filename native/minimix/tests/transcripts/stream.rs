@@ -8,11 +8,7 @@ use minimix::{Account, Resource, Session, SessionId, Xml};
 /// What waits in a stream's mailbox.
 pub enum Mail {
     /// A stanza of an attachment.
-    Delivery {
-        stanza: Xml,
-        generation: Option<u64>,
-        last: bool,
-    },
+    Delivery { stanza: Xml, generation: Option<u64>, last: bool },
     /// An invitation.
     CatchUp,
     /// The answer to a request.
@@ -59,10 +55,7 @@ impl Stream {
 
     /// The session.
     pub fn session(&self) -> Session {
-        Session {
-            id: self.id,
-            resource: self.resource.clone(),
-        }
+        Session { id: self.id, resource: self.resource.clone() }
     }
 
     /// Its address.
@@ -73,8 +66,7 @@ impl Stream {
     /// Sends a stanza to the client.
     pub fn show(&mut self, stanza: &Xml) {
         let jid = self.jid();
-        self.shown
-            .push_back(stanza.edited(&[("to", Some(&jid))], |_| true, &[]));
+        self.shown.push_back(stanza.edited(&[("to", Some(&jid))], |_| true, &[]));
     }
 
     /// A delivery arrives. One that belongs to another attachment is dropped, one without any is
@@ -108,12 +100,10 @@ fn with_jid(x: &Xml, jid: &str) -> Xml {
     let changed: Vec<Xml> = x
         .root()
         .children()
-        .map(
-            |child| match child.name() == "item" && child.attribute("jid").is_some() {
-                true => child.to_xml().edited(&[("jid", Some(jid))], |_| true, &[]),
-                false => child.to_xml(),
-            },
-        )
+        .map(|child| match child.name() == "item" && child.attribute("jid").is_some() {
+            true => child.to_xml().edited(&[("jid", Some(jid))], |_| true, &[]),
+            false => child.to_xml(),
+        })
         .collect();
     x.edited(&[], |_| false, &changed)
 }

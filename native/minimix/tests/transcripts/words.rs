@@ -81,10 +81,7 @@ pub fn address(word: &str) -> String {
         Some((bare, resource)) => (bare, Some(resource)),
         None => (word, None),
     };
-    let bare = PEOPLE
-        .iter()
-        .find(|(short, _)| *short == bare)
-        .map_or(bare, |(_, long)| long);
+    let bare = PEOPLE.iter().find(|(short, _)| *short == bare).map_or(bare, |(_, long)| long);
     match resource {
         Some(resource) => format!("{bare}/{resource}"),
         None => bare.to_owned(),
@@ -110,9 +107,7 @@ pub fn stanzas(text: &str, context: &Context) -> Result<Vec<Xml>, String> {
 fn with_namespace(stanza: Element<'_>) -> Xml {
     match stanza.attribute("xmlns") {
         Some(_) => stanza.to_xml(),
-        None => stanza
-            .to_xml()
-            .edited(&[("xmlns", Some("jabber:client"))], |_| true, &[]),
+        None => stanza.to_xml().edited(&[("xmlns", Some("jabber:client"))], |_| true, &[]),
     }
 }
 
@@ -123,11 +118,7 @@ fn expand(text: &str, context: &Context) -> Result<String, String> {
         let (before, after) = rest.split_at(at);
         long.push_str(before);
         let is_tag = after.starts_with('<');
-        let end = if is_tag {
-            tag_end(after)
-        } else {
-            after.find('}')
-        };
+        let end = if is_tag { tag_end(after) } else { after.find('}') };
         let end = end.ok_or_else(|| format!("it does not end: {after}"))?;
         let (inside, after) = after.split_at(end + 1);
         match is_tag {
@@ -161,11 +152,7 @@ fn tag(text: &str, context: &Context) -> String {
     for (at, part) in text.split('\'').enumerate() {
         if at % 2 == 0 {
             long.push_str(&part.replace(" ...", &format!(" {FURTHER}=''")));
-            key = part
-                .trim_end_matches('=')
-                .rsplit(char::is_whitespace)
-                .next()
-                .unwrap_or_default();
+            key = part.trim_end_matches('=').rsplit(char::is_whitespace).next().unwrap_or_default();
         } else {
             long.push('\'');
             long.push_str(&value(key, part, context));
@@ -176,9 +163,7 @@ fn tag(text: &str, context: &Context) -> String {
 }
 
 fn value(key: &str, word: &str, context: &Context) -> String {
-    let known = word
-        .strip_prefix('$')
-        .and_then(|name| context.names.get(name));
+    let known = word.strip_prefix('$').and_then(|name| context.names.get(name));
     match (known, key, &context.me) {
         (Some(known), ..) => known.clone(),
         (_, "jid" | "to" | "from", Some(me)) if word == "me" => me.clone(),
@@ -212,22 +197,13 @@ fn short(inside: &str) -> Result<String, String> {
         ["long", size] => "x".repeat(number(size)?),
         ["deep", size] => {
             let size = number(size)?;
-            format!(
-                "<deep xmlns='urn:deep'>{}{}</deep>",
-                "<d>".repeat(size),
-                "</d>".repeat(size)
-            )
+            format!("<deep xmlns='urn:deep'>{}{}</deep>", "<d>".repeat(size), "</d>".repeat(size))
         }
         [affiliation, role, more @ ..] => {
             let codes = more.iter().filter(|word| word.parse::<u16>().is_ok());
-            let codes: String = codes
-                .map(|code| format!("<status code='{code}'/>"))
-                .collect();
-            let others: Vec<&str> = more
-                .iter()
-                .copied()
-                .filter(|word| word.parse::<u16>().is_err())
-                .collect();
+            let codes: String = codes.map(|code| format!("<status code='{code}'/>")).collect();
+            let others: Vec<&str> =
+                more.iter().copied().filter(|word| word.parse::<u16>().is_err()).collect();
             format!(
                 "<x xmlns='muc#user'><item affiliation='{affiliation}' role='{role}'{}/>{codes}</x>",
                 pairs(&others)?

@@ -1,0 +1,125 @@
+%% The library as Erlang sees it: whatever it is given, it answers or refuses, and keeps its state.
+-module(nif_SUITE).
+
+-export([all/0]).
+-export([
+    what_is_no_input_is_refused/1,
+    a_refused_input_changes_nothing/1,
+    depth_costs_no_stack/1,
+    a_replay_comes_in_chunks_and_whole/1,
+    numbers_begin_anew_above_the_old_ones/1,
+    foreign_stanzas_pass/1
+]).
+
+-include_lib("stdlib/include/assert.hrl").
+
+-define(ACCOUNT, <<"alice@home.example">>).
+-define(ROOM, <<"room@rooms.example">>).
+
+all() ->
+    [Name || {Name, 1} <- ?MODULE:module_info(exports), Name =/= module_info].
+
+%% I8 (bad terms)
+what_is_no_input_is_refused(_Config) ->
+    Core = core(),
+    Inputs = [
+        nothing, {}, {room}, {room, none}, {room, none, text}, {room, <<255>>, join()}, {room, <<"x">>, {xmlel, <<"a">>, [], text}},
+        {room, none, {xmlel, <<"a">>, [{<<"b">>}], []}}, {room, none, {xmlel, <<255>>, [], []}}, {room, other, join()},
+        {room, none, {xmlel, <<"a">>, [], [{xmlother, <<"b">>}]}}, {room, none, {xmlel, <<"a">>, [], [<<"b">> | <<"c">>]}},
+        {detach, 1}, {detach, make_ref()}, {resumed, self()}, {catch_up, self(), 5}, {session, self(), <<"r">>, <<"n">>}
+    ],
+    [?assertError(_, handle(Core, Input)) || Input <- Inputs],
+    ?assertError(badarg, minimix_nif:handle(make_ref(), ?ACCOUNT, ?ROOM, stop, 1)),
+    ?assertError(badarg, minimix_nif:handle(Core, <<255>>, ?ROOM, stop, 1)),
+    ?assertError(badarg, minimix_nif:handle(Core, ?ACCOUNT, ?ROOM, stop, -1)).
+
+%% I8 (bad terms)
+a_refused_input_changes_nothing(_Config) ->
+    Core = joined(core()),
+    Before = minimix_nif:overview(Core),
+    ?assertError(_, handle(Core, {room, <<"bob">>, {xmlel, <<"presence">>, [], [{xmlel, <<255>>, [], []}]}})),
+    ?assertEqual(Before, minimix_nif:overview(Core)),
+    ?assertMatch([{replay, _, done} | _], lists:filter(fun is_replay/1, handle(Core, session(<<"second">>)))).
+
+%% I8 B24.180 (deeply nested stanzas)
+depth_costs_no_stack(_Config) ->
+    Core = joined(core()),
+    Deep = lists:foldl(fun(_, Inner) -> {xmlel, <<"a">>, [], [Inner]} end, {xmlcdata, <<"end">>}, lists:seq(1, 300_000)),
+    Message = {xmlel, <<"message">>, [{<<"type">>, <<"groupchat">>}], [{xmlel, <<"body">>, [], []}, Deep]},
+    _ = handle(Core, {room, <<"bob">>, Message}),
+    Big = {xmlel, <<"presence">>, [], [Deep]},
+    _ = handle(Core, {room, <<"bob">>, Big}),
+    [{replay, Stanzas, done}] = lists:filter(fun is_replay/1, handle(Core, session(<<"second">>))),
+    ?assert(lists:member(Big, Stanzas)).
+
+%% I9 T2 (a large replay)
+a_replay_comes_in_chunks_and_whole(_Config) ->
+    Core = core(),
+    _ = handle(Core, session(<<"first">>)),
+    Presences = [presence(<<"bob", (integer_to_binary(N))/binary>>, []) || N <- lists:seq(1, 1_000)],
+    [handle(Core, {room, <<"bob", (integer_to_binary(N))/binary>>, lists:nth(N, Presences)}) || N <- lists:seq(1, 1_000)],
+    confirmed(Core),
+    [{replay, First, Rest}] = lists:filter(fun is_replay/1, handle(Core, session(<<"second">>))),
+    All = First ++ rest(Rest),
+    ?assert(length(First) < 100),
+    ?assertEqual(1_002, length(All)),
+    ?assertEqual([], Presences -- All),
+    ?assertEqual({[], done}, minimix_nif:replay_next(Rest)).
+
+%% T2 (generations)
+numbers_begin_anew_above_the_old_ones(_Config) ->
+    Core = core(),
+    Number = fun(Now) ->
+        Effects = minimix_nif:handle(Core, ?ACCOUNT, ?ROOM, session(<<"first">>), Now),
+        [Epoch] = [Epoch || {manage, Epoch} <- Effects],
+        _ = minimix_nif:handle(Core, ?ACCOUNT, ?ROOM, stop, Now),
+        Epoch
+    end,
+    Numbers = [Number(Now) || Now <- [1_000, 1_001, 5_000]],
+    ?assertEqual(Numbers, lists:usort(Numbers)).
+
+%% B24.176
+foreign_stanzas_pass(_Config) ->
+    Core = core(),
+    ?assertEqual([pass], handle(Core, {room, <<"bob">>, presence(<<"bob">>, [])})),
+    ?assertEqual([pass], handle(Core, {session, self(), <<"r">>, <<"n">>, {xmlel, <<"message">>, [], []}})),
+    ?assertEqual({0, 0, 0, 0}, minimix_nif:overview(Core)),
+    ?assertEqual([], minimix_nif:accounts(Core)).
+
+core() ->
+    minimix_nif:new(#{
+        '__struct__' => 'Config', nick => assign, leave => auto, offline_presence => xa, offline_delay => 1,
+        history_size => 50, join_timeout => 60_000, max_rooms => 200, max_occupants => 5_000
+    }).
+
+joined(Core) ->
+    _ = handle(Core, session(<<"first">>)),
+    confirmed(Core),
+    Core.
+
+confirmed(Core) ->
+    _ = handle(Core, {room, <<"alice">>, presence(<<"alice">>, [{xmlel, <<"status">>, [{<<"code">>, <<"110">>}], []}])}),
+    _ = handle(Core, {room, none, {xmlel, <<"message">>, [{<<"type">>, <<"groupchat">>}], [{xmlel, <<"subject">>, [], []}]}}),
+    ok.
+
+session(Resource) ->
+    {session, self(), Resource, <<"alice">>, join()}.
+
+join() ->
+    {xmlel, <<"presence">>, [], [{xmlel, <<"x">>, [{<<"xmlns">>, <<"http://jabber.org/protocol/muc">>}], []}]}.
+
+presence(Nick, Codes) ->
+    X = {xmlel, <<"x">>, [{<<"xmlns">>, <<"http://jabber.org/protocol/muc#user">>}], Codes},
+    {xmlel, <<"presence">>, [{<<"from">>, <<?ROOM/binary, "/", Nick/binary>>}], [X]}.
+
+handle(Core, Input) ->
+    minimix_nif:handle(Core, ?ACCOUNT, ?ROOM, Input, 1_000).
+
+is_replay(Effect) ->
+    element(1, Effect) =:= replay.
+
+rest(done) ->
+    [];
+rest(Replay) ->
+    {Stanzas, Rest} = minimix_nif:replay_next(Replay),
+    Stanzas ++ rest(Rest).
