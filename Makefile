@@ -32,6 +32,7 @@ run: build
 
 bench: build
 	@cargo bench --workspace
+	@bench/nif.escript
 
 clean:
 	rm -rf _build dist erlang/priv

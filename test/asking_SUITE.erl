@@ -1,4 +1,4 @@
-%% Requests between sessions, rooms and occupants.
+%% Requests and invitations between sessions, rooms and occupants.
 -module(asking_SUITE).
 
 -export([all/0, init_per_suite/1, end_per_suite/1]).
@@ -12,7 +12,9 @@
     the_room_shows_its_archive_to_who_asked/1,
     an_owner_configures_from_any_session/1,
     a_moderator_acts_from_any_session/1,
-    a_ping_between_occupants_passes/1
+    a_ping_between_occupants_passes/1,
+    an_invitation_goes_out_and_is_declined/1,
+    a_change_of_the_room_is_told_to_all_sessions/1
 ]).
 
 -include("support/mmx.hrl").
@@ -51,7 +53,8 @@ requests_of_the_same_id_are_told_apart(Config) ->
     with_two(Config, fun(Room, Bob, Phone, Desk) ->
         [ask_version(Session, Room, <<"bob">>, <<"same">>) || Session <- [Phone, Desk]],
         [answer_version(Bob, <<Room/binary, "/alice">>) || _ <- [Phone, Desk]],
-        [?assertEqual({<<"result">>, <<"same">>}, {type(Answer), attr(Answer, id)}) || Answer <- [recv(Phone), recv(Desk)]],
+        Answers = [recv(Session) || Session <- [Phone, Desk]],
+        [?assertEqual({<<"result">>, <<"same">>}, {type(Answer), attr(Answer, id)}) || Answer <- Answers],
         [?assertEqual([], sync(Session)) || Session <- [Phone, Desk]]
     end).
 
@@ -167,7 +170,8 @@ a_moderator_acts_from_any_session(Config) ->
         enter(Room, [{Phone, <<"alice">>}, {Bob, <<"bob">>}, {Carol, <<"carol">>}, {Desk, <<"alice">>}]),
         ?assertEqual(<<"result">>, type(set_role(Desk, Room, <<"bob">>, none))),
         ?assertEqual(<<"result">>, type(set_affiliation(Phone, Room, account(Carol), outcast))),
-        [removed(Client, Room, Nick) || {Client, Nick} <- [{Bob, <<"bob">>}, {Carol, <<"carol">>}, {Desk, <<"carol">>}]],
+        removed(Bob, Room, <<"bob">>),
+        [removed(Client, Room, <<"carol">>) || Client <- [Carol, Phone, Desk]],
         Item = el(item, [{affiliation, outcast}]),
         List = request(Desk, iq(Room, get, [el(query, [{xmlns, ?NS_MUC_ADMIN}], [Item])])),
         ?assertEqual(account(Carol), attr(child(child(List, query), item), jid)),
@@ -183,6 +187,31 @@ a_ping_between_occupants_passes(Config) ->
         Answer = recv(Phone),
         ?assertEqual({<<"result">>, attr(Ping, id)}, {type(Answer), attr(Answer, id)}),
         ?assertEqual([], sync(Desk))
+    end).
+
+%% B18.126, B15.102 (XEP-0045 §7.8.2)
+an_invitation_goes_out_and_is_declined(Config) ->
+    story(Config, ["carol/desk", "bob/desk", "alice/phone", "alice/desk"], fun(Room, Carol, Bob, Phone, Desk) ->
+        enter(Room, [{Bob, <<"bob">>}, {Phone, <<"alice">>}, {Desk, <<"alice">>}]),
+        set_affiliation(Bob, Room, account(Phone), admin),
+        [drain(Client) || Client <- [Bob, Phone, Desk]],
+        Invite = el(invite, [{to, account(Carol)}], [el(reason, [], [<<"tea">>])]),
+        send(Phone, message(Room, normal, [el(x, [{xmlns, ?NS_MUC_USER}], [Invite])])),
+        Invitation = child(child(recv(Carol), x, ?NS_MUC_USER), invite),
+        ?assertEqual({account(Phone), <<"tea">>}, {bare(attr(Invitation, from)), cdata(child(Invitation, reason))}),
+        Decline = el(decline, [{to, attr(Invitation, from)}], [el(reason, [], [<<"coffee">>])]),
+        send(Carol, message(Room, normal, [el(x, [{xmlns, ?NS_MUC_USER}], [Decline])])),
+        [?assertMatch(#xmlel{}, child(child(recv(Session), x, ?NS_MUC_USER), decline)) || Session <- [Phone, Desk]],
+        unnoticed(Config, Room, Bob, [Phone, Desk])
+    end).
+
+%% B10.75 (XEP-0045 §10.2.1)
+a_change_of_the_room_is_told_to_all_sessions(Config) ->
+    with_two(Config, fun(Room, Bob, Phone, Desk) ->
+        configure(Bob, Room, #{<<"muc#roomconfig_roomname">> => <<"tea room">>}),
+        Changes = [take(Session, fun(S) -> status_codes(S) =/= [] end) || Session <- [Phone, Desk]],
+        ?assertEqual([{Room, [104]}, {Room, [104]}], [{from(Change), status_codes(Change)} || Change <- Changes]),
+        ?assertEqual([], bodies(join(Desk, Room, <<"alice">>)))
     end).
 
 ping(Client, Room, Nick) ->

@@ -6,8 +6,10 @@
     a_cut_connection_is_no_leave/1,
     a_goodbye_is_no_leave/1,
     an_unavailable_session_is_no_leave/1,
+    an_unavailable_session_is_not_in_any_more/1,
     a_killed_stream_is_no_leave/1,
     a_lost_session_sends_nothing_to_the_room/1,
+    a_lost_session_does_not_keep_the_account_in/1,
     a_new_session_of_the_same_resource_is_not_in/1,
     a_new_session_gets_nothing_that_was_for_the_old/1,
     a_resumed_session_goes_on/1,
@@ -29,32 +31,72 @@ end_per_suite(Config) ->
 
 %% B8.58, B8.59 (XEP-0045 §7.14)
 a_cut_connection_is_no_leave(Config) ->
-    lost(Config, fun mmx_client:kill/1).
+    lost(Config, fun cut/2).
 
 %% B8.58, B8.59 (XEP-0045 §7.14)
 a_goodbye_is_no_leave(Config) ->
-    lost(Config, fun mmx_client:close/1).
+    lost(Config, fun say_goodbye/2).
 
 %% B8.58, B8.59 (XEP-0045 §7.14, RFC 6121 §4.5.2)
 an_unavailable_session_is_no_leave(Config) ->
-    lost(Config, fun mmx_client:going_offline/1).
+    lost(Config, fun go_offline/2).
+
+%% B8.58, B15.97 (RFC 6121 §4.5.2)
+an_unavailable_session_is_not_in_any_more(Config) ->
+    with_two(Config, fun(Room, Bob, Phone, Desk) ->
+        going_offline(Phone),
+        told(Bob, Room, <<"hello">>, [Bob, Desk]),
+        ?assertEqual([], sync(Phone)),
+        send(Phone, presence(none, [])),
+        say(Phone, Room, <<"am I in?">>),
+        ?assertEqual(<<"not-acceptable">>, error_condition(recv(Phone))),
+        ?assertEqual([<<"hello">>], bodies(join(Phone, Room, <<"alice">>))),
+        unnoticed(Config, Room, Bob, [Phone, Desk])
+    end).
 
 %% B8.58, I8 (XEP-0045 §7.14)
 a_killed_stream_is_no_leave(Config) ->
-    lost(Config, fun(Session) -> kill_stream(Config, Session) end).
+    lost(Config, fun kill_stream/2).
+
+cut(Config, Session) ->
+    its_stream_ends(Config, Session, fun() -> kill(Session) end).
+
+say_goodbye(Config, Session) ->
+    its_stream_ends(Config, Session, fun() -> close(Session) end).
 
 kill_stream(Config, Session) ->
     Server = ?config(server, Config),
-    mmx_server:kill_process(Server, mmx_server:c2s_pid(Server, jid(Session))),
-    closed(Session).
+    Pid = mmx_server:c2s_pid(Server, jid(Session)),
+    mmx_server:kill_process(Server, Pid),
+    closed(Session),
+    %% Nobody but who watches it hears of that.
+    Name = mmx_server:rpc(Server, gen_mod, get_module_proc, [mmx_server:host(Server), minimix_host]),
+    Watcher = mmx_server:rpc(Server, erlang, whereis, [Name]),
+    HasHeard = fun() ->
+        {monitors, Watched} = mmx_server:rpc(Server, erlang, process_info, [Watcher, monitors]),
+        not lists:member({process, Pid}, Watched)
+    end,
+    mmx_server:wait_until("the end of the stream was heard of", HasHeard),
+    mmx_server:rpc(Server, sys, get_state, [Watcher]).
+
+go_offline(_Config, Session) ->
+    going_offline(Session).
+
+%% What the stream's process had to say it has said when it is dead.
+its_stream_ends(Config, Session, Fun) ->
+    Server = ?config(server, Config),
+    Pid = mmx_server:c2s_pid(Server, jid(Session)),
+    Fun(),
+    IsDead = fun() -> not mmx_server:rpc(Server, erlang, is_process_alive, [Pid]) end,
+    mmx_server:wait_until("the stream's process is dead", IsDead).
 
 %% The phone goes, then the desk, and then another session finds all that was said.
 lost(Config, Goes) ->
     with_two(Config, fun(Room, Bob, Phone, Desk) ->
-        Goes(Phone),
+        Goes(Config, Phone),
         unnoticed(Config, Room, Bob, [Desk]),
         Account = account(Desk),
-        Goes(Desk),
+        Goes(Config, Desk),
         [told(Bob, Room, Text, [Bob]) || Text <- [<<"one">>, <<"two">>]],
         marker(Bob, Bob, Room),
         ?assertEqual([{<<"alice">>, Account}, {<<"bob">>, jid(Bob)}], in_room(Config, Room)),
@@ -65,23 +107,27 @@ lost(Config, Goes) ->
 
 %% B8.58, B8.59, c2.18 (XEP-0045 §7.2.18)
 a_lost_session_sends_nothing_to_the_room(Config) ->
-    Ways = [
-        fun mmx_client:kill/1, fun mmx_client:close/1, fun mmx_client:going_offline/1,
-        fun(Session) -> kill_stream(Config, Session) end
-    ],
-    Server = ?config(server, Config),
     [
         story(Config, ["alice/phone", "alice/desk"], fun(_, Phone, Desk) ->
             {Puppet, Room} = mmx_puppet:joined_by(?config(server, Config), [Phone, Desk]),
-            Jid = jid(Phone),
-            Goes(Phone),
-            Ended = fun() -> mmx_server:c2s_pid(Server, Jid) =:= none end,
-            is_process_alive(Phone) orelse mmx_server:wait_until("the session is gone", Ended),
+            Goes(Config, Phone),
             say(Desk, Room, <<"hello">>),
             ?assertEqual(<<"hello">>, body(mmx_puppet:takes(Puppet))),
+            Goes(Config, Desk),
             ?assertEqual([], mmx_puppet:waiting(Puppet))
         end)
-     || Goes <- Ways
+     || Goes <- [fun cut/2, fun say_goodbye/2, fun go_offline/2, fun kill_stream/2]
+    ].
+
+%% B8.58, B7.53 (XEP-0045 §7.14)
+a_lost_session_does_not_keep_the_account_in(Config) ->
+    [
+        with_two(Config, fun(Room, Bob, Phone, Desk) ->
+            Goes(Config, Phone),
+            leave(Desk, Room),
+            ?assertEqual([{<<"bob">>, jid(Bob)}], in_room(Config, Room))
+        end)
+     || Goes <- [fun cut/2, fun say_goodbye/2, fun go_offline/2, fun kill_stream/2]
     ].
 
 %% B8.62, B8.63 (RFC 6120 §7.7.2.2)

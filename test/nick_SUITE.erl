@@ -58,7 +58,7 @@ a_new_nick_is_every_sessions(Config) ->
                 ?assertEqual({<<"alice">>, [110, 303]}, {from_nick(Gone), status_codes(Gone)}),
                 ?assertMatch(#{nick := <<"lissy">>}, item(Gone)),
                 ?assertEqual({<<"lissy">>, [110]}, {from_nick(Come), status_codes(Come)}),
-                ?assertEqual(jid(Session), attr(Come, to))
+                ?assertEqual([jid(Session), jid(Session)], [maps:get(jid, item(Stanza)) || Stanza <- [Gone, Come]])
             end
          || Session <- [Phone, Desk]
         ],

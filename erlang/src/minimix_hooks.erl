@@ -121,8 +121,6 @@ user_receive_packet({Stanza, Stream} = Acc) ->
         Mark -> receive_marked(Mark, Stanza, Stream)
     end.
 
-receive_marked({Room, none, _}, Stanza, Stream) ->
-    {Stanza, minimix_stream:detach(Stream, Room)};
 receive_marked({Room, Generation, IsLast}, Stanza, Stream) ->
     case {minimix_stream:generation(Stream, Room), IsLast} of
         {Generation, true} -> {Stanza, minimix_stream:detach(Stream, Room)};

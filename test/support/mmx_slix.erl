@@ -3,7 +3,7 @@
 -behaviour(gen_server).
 
 -export([connect/2, connect/3, close/1]).
--export([join/3, leave/3, rename/3, say/3, whisper/3, occupants/2, ping/2]).
+-export([join/3, refused/3, leave/3, rename/3, say/3, whisper/3, occupants/2, ping/2]).
 -export([expect/2, expect/3, hears/3, events/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
@@ -43,6 +43,12 @@ close(Slix) ->
 join(Slix, Room, Nick) ->
     command(Slix, #{do => join, room => Room, nick => Nick}),
     expect(Slix, joined, #{room => Room}).
+
+%% A join that the room does not grant.
+-spec refused(slix(), binary(), binary()) -> event().
+refused(Slix, Room, Nick) ->
+    command(Slix, #{do => join, room => Room, nick => Nick}),
+    expect(Slix, refused, #{room => Room}).
 
 -spec leave(slix(), binary(), binary()) -> event().
 leave(Slix, Room, Nick) ->

@@ -32,8 +32,8 @@ pub fn join(presence: &Xml, to: &str, password: Option<&str>, history: usize) ->
 }
 
 /// A presence update or nick change: a session's presence as it may be shown to the room.
-pub fn update(presence: &Xml, to: &str) -> Xml {
-    presence.edited(&[("to", Some(to)), ("from", None)], is_clients_own, &[])
+pub fn update(presence: &Xml, to: &str, id: Option<&str>) -> Xml {
+    presence.edited(&[("to", Some(to)), ("from", None), ("id", id)], is_clients_own, &[])
 }
 
 /// A presence without what only rooms say, and without addresses and id: what others see of it.

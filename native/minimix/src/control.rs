@@ -28,8 +28,8 @@ pub struct Control {
 pub enum Kind {
     /// To enter (XEP-0045 §7.2).
     Join(Box<Request>),
-    /// Another nick (§7.6).
-    Nick,
+    /// Another nick (§7.6), and to be shown like this under it.
+    Nick(Xml),
     /// To be shown differently (§7.7).
     Update,
     /// To exit (§7.14).
@@ -67,6 +67,6 @@ pub struct NickChange {
     pub nick: Nick,
     /// Who wants it.
     pub by: Target,
-    /// Its presence.
-    pub presence: Xml,
+    /// The id of its presence.
+    pub id: Option<String>,
 }

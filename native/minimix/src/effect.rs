@@ -14,7 +14,7 @@ pub struct Target {
     /// Its resource.
     pub resource: Resource,
     /// The attachment that the delivery belongs to; the session drops it when it is attached
-    /// anew or no longer. `None` is delivered in any case.
+    /// anew or no longer. `None` is for who is not attached, and dropped when it is meanwhile.
     pub generation: Option<u64>,
     /// Whether this delivery ends the attachment.
     pub last: bool,

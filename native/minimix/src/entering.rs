@@ -13,6 +13,8 @@ use crate::xml::Xml;
 
 /// How many times larger than remembered a room may be that is shown at all.
 const TOO_LARGE: usize = 4;
+/// What a greeting says that may have changed since, or differs for who asked differently.
+const FACTS: [u16; 3] = [code::NON_ANONYMOUS, code::LOGGED, code::NICK_ASSIGNED];
 
 impl Membership {
     /// A session joins: it makes the account join, waits for that, or is attached at once.
@@ -21,6 +23,7 @@ impl Membership {
             return cx.reject(StanzaError::JidMalformed);
         };
         let request = Request::new(stanza, nick);
+        let was_attached = self.attachments.attached(session.id).is_some();
         let order = match self.attachments.get(session.id) {
             Some(known) => known.order,
             None => self.lost.take(&session.resource).unwrap_or_else(|| {
@@ -41,11 +44,15 @@ impl Membership {
             State::Joining | State::Leaving => {}
             State::Filling { .. } | State::Joined => self.serve(cx, &session),
         }
+        if was_attached && self.attachments.attached(session.id).is_none() {
+            // What it was attached to is over; its answer belongs to no attachment.
+            cx.push(Effect::Detached);
+        }
     }
 
     /// Gives a session, in its own stream, what it is due.
     pub fn serve(&mut self, cx: &mut Cx<'_>, session: &Session) {
-        if !self.is_established() || self.is_locked_for(session.id) {
+        if !self.is_established() || self.is_locked_for(session.id) || self.renaming.is_some() {
             return;
         }
         let Some(attachment) = self.attachments.get(session.id) else {
@@ -102,18 +109,18 @@ impl Membership {
     /// true now (XEP-0045 §7.2.2, §7.2.3, §7.2.12).
     fn codes_for(&self, attachment: &Attachment) -> Vec<u16> {
         let session = attachment.session.id;
+        let facts = [
+            (code::NON_ANONYMOUS, self.non_anonymous),
+            (code::LOGGED, self.logged),
+            (code::CREATED, self.locked_by == Some(session)),
+            (code::NICK_ASSIGNED, attachment.request.nick != self.nick),
+        ];
         let mut codes = match &self.greeting {
             Some((greeted, codes)) if *greeted == session => codes.clone(),
-            _ => {
-                let facts = [
-                    (code::NON_ANONYMOUS, self.non_anonymous),
-                    (code::LOGGED, self.logged),
-                    (code::CREATED, self.locked_by == Some(session)),
-                    (code::NICK_ASSIGNED, attachment.request.nick != self.nick),
-                ];
-                facts.into_iter().filter_map(|(code, holds)| holds.then_some(code)).collect()
-            }
+            _ => Vec::new(),
         };
+        codes.retain(|code| !FACTS.contains(code));
+        codes.extend(facts.into_iter().filter_map(|(code, holds)| holds.then_some(code)));
         codes.push(code::SELF);
         codes.sort_unstable();
         codes.dedup();
@@ -131,7 +138,7 @@ impl Membership {
                 self.queue.nick = Some(NickChange {
                     nick: wanted,
                     by: attachment.target(false),
-                    presence: attachment.request.presence.clone(),
+                    id: attachment.request.id.clone(),
                 });
             }
         }
@@ -231,9 +238,7 @@ impl Membership {
             return;
         };
         for asker in self.attachments.take(|attachment| attachment.request.same_as(&refused)) {
-            let from = cx.occupant(&asker.request.nick);
-            let stanza = author::error_for(error, &from, asker.request.id.as_deref());
-            cx.push(Effect::Deliver { target: asker.target(false), stanza });
+            self.hand_error(cx, &asker, error);
         }
         if let Some(leave) = self.queue.leave.take() {
             let stanza =
@@ -245,6 +250,13 @@ impl Membership {
         if self.state == State::Over {
             cx.push(Effect::Unmanage { epoch });
         }
+    }
+
+    /// One who waits gets the room's error.
+    pub fn hand_error(&self, cx: &mut Cx<'_>, asker: &Attachment, error: &Xml) {
+        let from = cx.occupant(&asker.request.nick);
+        let stanza = author::error_for(error, &from, asker.request.id.as_deref());
+        cx.push(Effect::Deliver { target: asker.target(false), stanza });
     }
 
     /// All who wait get an error of ours.

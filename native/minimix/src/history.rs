@@ -14,6 +14,11 @@ use crate::xml::{Element, Xml};
 const NS_MUC: &str = "http://jabber.org/protocol/muc";
 /// The namespace of delayed delivery (XEP-0203).
 pub const NS_DELAY: &str = "urn:xmpp:delay";
+const NS_FASTEN: &str = "urn:xmpp:fasten:0";
+const NS_MODERATE: &str = "urn:xmpp:message-moderate:0";
+const NS_OCCUPANT_ID: &str = "urn:xmpp:occupant-id:0";
+const NS_RETRACT: &str = "urn:xmpp:message-retract:1";
+const NS_STANZA_ID: &str = "urn:xmpp:sid:0";
 /// Bytes of messages that are kept per account and room.
 const MAX_BYTES: usize = 512 * 1024;
 
@@ -46,6 +51,27 @@ impl History {
                 break;
             };
             self.bytes -= dropped.message.size();
+        }
+    }
+
+    /// Forgets what its author or the room takes back with this message (XEP-0424 §5,
+    /// XEP-0425 §5).
+    pub fn retract(&mut self, message: Element<'_>, room: &RoomJid) {
+        let Some(id) = retracted(message) else {
+            return;
+        };
+        let by_the_room = message.attribute("from") == Some(room.as_str());
+        let is_meant = |kept: &Kept| {
+            let kept = kept.message.root();
+            let ids = kept.children().filter(|child| child.is("stanza-id", NS_STANZA_ID));
+            let mut ids = ids.filter(|id| id.attribute("by") == Some(room.as_str()));
+            ids.any(|known| known.attribute("id") == Some(id))
+                && (by_the_room || author_of(kept) == author_of(message))
+        };
+        if let Some(at) = self.messages.iter().position(is_meant)
+            && let Some(gone) = Arc::make_mut(&mut self.messages).remove(at)
+        {
+            self.bytes -= gone.message.size();
         }
     }
 
@@ -127,6 +153,21 @@ pub fn delay_of<'a>(message: Element<'a>, room: &RoomJid) -> Option<Element<'a>>
                 from.split('/').next().is_some_and(|bare| bare.eq_ignore_ascii_case(room.as_str()))
             })
     })
+}
+
+/// The room's id of the message that is taken back.
+fn retracted(message: Element<'_>) -> Option<&str> {
+    let by_author = message.child("retract", NS_RETRACT);
+    let by_moderator = message
+        .child("apply-to", NS_FASTEN)
+        .filter(|x| x.child("moderated", NS_MODERATE).is_some());
+    by_author.or(by_moderator).and_then(|retract| retract.attribute("id"))
+}
+
+/// The occupant's id where the room gives one (XEP-0421), for nicks change hands.
+fn author_of(message: Element<'_>) -> Option<&str> {
+    let id = message.child("occupant-id", NS_OCCUPANT_ID).and_then(|id| id.attribute("id"));
+    id.or(message.attribute("from"))
 }
 
 fn stamp_of(delay: &Element<'_>) -> Option<Millis> {

@@ -110,6 +110,9 @@ impl Membership {
             State::Filling { until } if until <= cx.now => self.filled(cx),
             _ => {}
         }
+        if self.end_of_burst().is_some_and(|end| end <= cx.now) {
+            self.establish_unmarked(cx);
+        }
         if self.locked_until <= cx.now {
             self.unlock(cx);
         }
@@ -169,7 +172,7 @@ impl Membership {
                 self.burst = None;
                 self.turn_away(cx, StanzaError::RemoteServerTimeout);
             }
-            Kind::Nick | Kind::Update => {}
+            Kind::Nick(_) | Kind::Update => {}
         }
     }
 }

@@ -163,6 +163,7 @@ impl Membership {
 
     /// One input in, effects out.
     pub fn handle(&mut self, cx: &mut Cx<'_>, input: Input) {
+        self.old_nicks.retain(|(_, until)| *until > cx.now);
         match input {
             Input::FromSession { session, nick, stanza } => match stanza.root().name() {
                 "presence" => self.presence_from_session(cx, session, nick, stanza),
@@ -204,7 +205,7 @@ impl Membership {
             return;
         }
         let old = std::mem::replace(&mut self.nick, nick);
-        self.old_nicks.retain(|(nick, until)| *until > now && *nick != self.nick && *nick != old);
+        self.old_nicks.retain(|(nick, _)| *nick != self.nick && *nick != old);
         if self.old_nicks.len() >= OLD_NICKS {
             self.old_nicks.remove(0);
         }
@@ -300,10 +301,10 @@ impl Membership {
         }
         if let Some(change) = self.queue.nick.take()
             && change.nick != self.nick
+            && let Some(wanted) = self.wanted(cx)
         {
-            let id = change.presence.root().attribute("id").map(String::from);
-            let stanza = author::update(&change.presence, &cx.occupant(&change.nick));
-            return self.send(cx, Kind::Nick, id, Some(change.by), stanza);
+            let stanza = author::update(&wanted, &cx.occupant(&change.nick), change.id.as_deref());
+            return self.send(cx, Kind::Nick(wanted), change.id, Some(change.by), stanza);
         }
         if std::mem::take(&mut self.queue.update) {
             self.update(cx);
@@ -315,24 +316,33 @@ impl Membership {
         let Some(waiting) = self.attachments.waiting().next() else {
             return;
         };
-        let stanza = waiting.request.upstream(&cx.occupant(&self.nick), 0);
+        let Some(wanted) = self.wanted(cx) else {
+            return;
+        };
+        let (request, to) = (waiting.request.clone(), cx.occupant(&self.nick));
+        let stanza = request.again(&wanted, &to);
+        self.shown = Some(wanted);
         self.resync_after = cx.now.after(RESYNC_PAUSE);
         self.burst = Some(Roster::default());
-        self.send(cx, Kind::Resync, stanza.root().attribute("id").map(String::from), None, stanza);
+        self.send(cx, Kind::Resync, request.id, None, stanza);
     }
 
     fn update(&mut self, cx: &mut Cx<'_>) {
-        let wanted = match showing::best(&self.attachments, &self.lost) {
-            Some(presence) => Some(presence.clone()),
-            None => author::offline_presence(cx.config.offline_presence),
-        };
-        if let Some(wanted) = wanted
+        if let Some(wanted) = self.wanted(cx)
             && self.shown.as_ref() != Some(&wanted)
         {
-            let stanza = author::update(&wanted, &cx.occupant(&self.nick));
+            let stanza = author::update(&wanted, &cx.occupant(&self.nick), None);
             self.shown = Some(wanted);
             self.send(cx, Kind::Update, None, None, stanza);
         }
+    }
+
+    /// What others should see of the account.
+    fn wanted(&self, cx: &Cx<'_>) -> Option<Xml> {
+        showing::best(&self.attachments, &self.lost)
+            .cloned()
+            .or_else(|| author::offline_presence(cx.config.offline_presence))
+            .or_else(|| self.shown.clone())
     }
 
     fn send(
@@ -352,7 +362,8 @@ impl Membership {
     pub fn next_time(&self) -> Option<Millis> {
         let state = match self.state {
             State::Filling { until } | State::Ended { until } => Some(until),
-            State::Joining | State::Joined | State::Leaving | State::Over => None,
+            State::Joining => self.end_of_burst(),
+            State::Joined | State::Leaving | State::Over => None,
         };
         let control = self.control.as_ref().map(|control| control.until);
         let waiting = self.attachments.iter().filter_map(|attachment| match attachment.phase {

@@ -46,6 +46,7 @@ impl Membership {
         let root = stanza.root();
         let is_history = history::delay_of(root, cx.room).is_some();
         let is_subject = is_subject(root);
+        self.history.retract(root, cx.room);
         if matches!(self.state, State::Filling { .. }) {
             match (is_subject, is_history) {
                 (true, _) => {

@@ -1,14 +1,14 @@
 //! Presences in both directions (XEP-0045 §7.2, §7.6, §7.7, §7.14).
 
-use crate::attachments::Audience;
+use crate::attachments::{Attachment, Audience};
 use crate::author;
-use crate::control::{Kind, NickChange};
-use crate::effect::{Effect, StanzaError, StanzaId};
-use crate::membership::{Cx, Membership, State};
+use crate::control::{Control, Kind, NickChange};
+use crate::effect::{Effect, StanzaError, StanzaId, Target};
+use crate::membership::{Cx, FILLING, Membership, State};
 use crate::muc_user::{MucUser, code};
 use crate::names::{Millis, Nick, Session};
 use crate::request;
-use crate::xml::Xml;
+use crate::xml::{Element, Xml};
 
 impl Membership {
     /// A presence of a session to the room or an occupant.
@@ -44,9 +44,16 @@ impl Membership {
         };
         let is_own = self.is_own_nick(&nick);
         let Some(attachment) = self.attachments.get_mut(session.id) else {
+            // Behind what waits in its mailbox, which may be the presence that tells it why.
+            let target = Target {
+                session: session.id,
+                resource: session.resource.clone(),
+                generation: None,
+                last: false,
+            };
             let codes = [code::KICKED, code::TECHNICAL];
             let stanza = author::unavailable(cx.room, &nick, None, None, &codes);
-            return cx.push(Effect::Replay { stanzas: vec![stanza] });
+            return cx.push(Effect::Deliver { target, stanza });
         };
         attachment.presence = author::shown(&presence);
         if nick == self.nick {
@@ -54,7 +61,8 @@ impl Membership {
         }
         self.queue.update = true;
         if !is_own && !attachment.is_waiting() && attachment.refused_nick.as_ref() != Some(&nick) {
-            self.queue.nick = Some(NickChange { nick, by: attachment.target(false), presence });
+            let id = presence.root().attribute("id").map(String::from);
+            self.queue.nick = Some(NickChange { nick, by: attachment.target(false), id });
         }
     }
 
@@ -72,7 +80,7 @@ impl Membership {
         match (self.state, &nick) {
             (State::Ended { .. } | State::Over, _) => return,
             (State::Leaving, Some(nick)) if self.is_self_presence(cx, nick, &stanza) => {
-                self.answered(nick.clone(), cx.now);
+                self.answered(nick.clone(), stanza.root(), cx.now);
                 return;
             }
             (State::Leaving, _) => return,
@@ -111,13 +119,21 @@ impl Membership {
     }
 
     fn own_available(&mut self, cx: &mut Cx<'_>, nick: Nick, stanza: Xml) {
-        let resynced = matches!(self.answered(nick, cx.now), Some(Kind::Resync));
+        let renamed = self.renaming.is_some();
+        let answered = self.answered(nick, stanza.root(), cx.now);
+        let resynced = matches!(answered, Some(Kind::Resync));
+        if let Some(Kind::Nick(shown)) = answered {
+            self.shown = Some(shown);
+        }
         let known = self.own.replace(stanza.clone()).as_ref() == Some(&stanza);
         if resynced {
             self.resynced(cx);
         }
         if !(known && resynced) {
             self.fork_presence(cx, &stanza, true);
+        }
+        if renamed {
+            self.invite(cx);
         }
     }
 
@@ -213,11 +229,15 @@ impl Membership {
             Kind::Resync => {
                 self.control = None;
                 self.burst = None;
-                self.turn_away(cx, StanzaError::RemoteServerTimeout);
+                self.shown = None;
+                for asker in self.attachments.take(Attachment::is_waiting) {
+                    self.hand_error(cx, &asker, error);
+                }
             }
-            Kind::Nick | Kind::Update => {
-                if matches!(control.kind, Kind::Update) {
-                    self.shown = None;
+            Kind::Nick(_) | Kind::Update => {
+                match control.kind {
+                    Kind::Update => self.shown = None,
+                    _ => self.queue.update = true,
                 }
                 let by = self.control.take().and_then(|control| control.by);
                 if let Some(target) = by {
@@ -237,16 +257,27 @@ impl Membership {
 
     /// A self-presence answers the control presence in flight, unless that asks for another nick
     /// or for the end.
-    fn answered(&mut self, nick: Nick, now: Millis) -> Option<Kind> {
+    fn answered(&mut self, nick: Nick, own: Element<'_>, now: Millis) -> Option<Kind> {
         let renamed = nick != self.nick;
+        let told = self.burst.as_ref().is_some_and(|burst| burst.len() > 0);
+        let id = own.attribute("id");
         self.renaming = None;
         self.set_nick(nick, now);
-        let answers = |kind: &Kind| match kind {
-            Kind::Nick => renamed,
-            Kind::Update | Kind::Resync => true,
+        let answers = |control: &mut Control| match control.kind {
+            Kind::Nick(_) => renamed,
+            Kind::Update => true,
+            // The self-presence comes last: before any other it speaks of something else.
+            Kind::Resync => told || id.is_some() && id == control.id.as_deref(),
             Kind::Join(_) | Kind::Leave => false,
         };
-        self.control.take_if(|control| answers(&control.kind)).map(|control| control.kind)
+        self.control.take_if(answers).map(|control| control.kind)
+    }
+
+    /// When a burst has ended that shows our nick and does not say whose it is: when the room
+    /// has been silent for a while.
+    pub fn end_of_burst(&self) -> Option<Millis> {
+        let is_shown = self.state == State::Joining && self.roster.get(&self.nick).is_some();
+        is_shown.then(|| self.heard.after(FILLING))
     }
 
     /// The self-presence of a room that does not mark it: at the end of the burst the presence

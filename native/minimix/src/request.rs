@@ -49,6 +49,12 @@ impl Request {
         self.nick == other.nick && self.password == other.password
     }
 
+    /// The join of an account that is in the room: to be told everything, and nobody notices.
+    pub fn again(&self, shown: &Xml, to: &str) -> Xml {
+        let presence = author::update(shown, to, self.id.as_deref());
+        author::join(&presence, to, self.password.as_deref(), 0)
+    }
+
     /// The join of the account.
     pub fn upstream(&self, to: &str, history: usize) -> Xml {
         author::join(&self.presence, to, self.password.as_deref(), history)

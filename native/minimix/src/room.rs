@@ -202,3 +202,63 @@ fn rejected(error: StanzaError) -> Effects {
     effects.push(Effect::Reject { error });
     effects
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::names::{Session, SessionId};
+    use crate::xml::Xml;
+
+    const JOIN: &str =
+        "<presence xmlns='jabber:client'><x xmlns='http://jabber.org/protocol/muc'/></presence>";
+    const SELF: &str = "<presence xmlns='jabber:client' from='room@rooms/alice'>\
+        <x xmlns='http://jabber.org/protocol/muc#user'><status code='110'/></x></presence>";
+
+    fn around(config: &Config) -> Environment<'_> {
+        Environment { now: Millis(1), config, other_rooms: 0 }
+    }
+
+    fn join(session: u64) -> Input {
+        Input::FromSession {
+            session: Session { id: SessionId(session), resource: "device".into() },
+            nick: Some("alice".into()),
+            stanza: JOIN.parse().unwrap(),
+        }
+    }
+
+    /// I8: a panic anywhere in a transition leaves the account as it was.
+    #[test]
+    fn a_panic_changes_nothing() {
+        let config = Config::default();
+        let account = Account::from("alice@home");
+        let mut room = Room::new(RoomJid::from("room@rooms"), Millis(0));
+        let _ = room.handle(&account, join(1), around(&config));
+        let stanza: Xml = SELF.parse().unwrap();
+        let confirmed = Input::FromRoom { nick: Some("alice".into()), stanza };
+        let _ = room.handle(&account, confirmed, around(&config));
+
+        let counter = std::mem::replace(&mut room.counter, u64::MAX);
+        let attempt =
+            catch_unwind(AssertUnwindSafe(|| room.handle(&account, join(2), around(&config))));
+        assert!(attempt.is_err(), "numbers that overflow are what panics here");
+        assert_eq!((room.sessions(&account), room.standing(&account)), (1, Standing::Active));
+
+        room.counter = counter;
+        let effects = room.handle(&account, join(2), around(&config));
+        assert!(effects.iter().any(|effect| matches!(effect, Effect::Attached { .. })));
+        assert_eq!(room.sessions(&account), 2);
+    }
+
+    #[test]
+    fn a_room_that_nobody_is_in_can_be_dropped() {
+        let config = Config::default();
+        let account = Account::from("alice@home");
+        let mut room = Room::new(RoomJid::from("room@rooms"), Millis(0));
+        let _ = room.handle(&account, join(1), around(&config));
+        let _ = room.handle(&account, Input::Stop, around(&config));
+        assert!(room.is_empty() && room.times.is_empty());
+        assert_eq!(room.standing(&account), Standing::None);
+    }
+}

@@ -35,10 +35,16 @@ pub struct Chat {
     /// What the stream knows: the attachment that it is in.
     pub generation: Option<u64>,
     pub stage: Stage,
-    /// The last join, which answers all before it.
+    /// The last join that has no answer: its answer is one to all before it.
     pub ask: Option<Ask>,
+    /// Ids of all joins that no error has answered.
+    pub asked: Vec<String>,
+    /// It became unavailable to its server.
+    pub is_hidden: bool,
     /// Its last leave waits for an answer, since then.
     pub leaving: Option<u64>,
+    /// Presences that it sent though it was out, in the core's view, and that were answered.
+    pub strays: usize,
     /// Ids of its nick changes.
     pub renames: Vec<String>,
     /// Ids of its messages.
@@ -71,13 +77,23 @@ impl Chat {
     /// The conversation is over, by what was sent at that time: what the session has asked for
     /// since stands.
     pub fn ends(&mut self, at: u64) {
+        let is_kept = |ask: &Ask| ask.since > at || self.leaving.is_some();
+        let ask = self.ask.take().filter(is_kept);
         *self = Chat {
-            ask: self.ask.take().filter(|ask| ask.since > at),
-            leaving: self.leaving.filter(|since| *since > at),
+            leaving: self.leaving.filter(|since| *since > at && ask.is_some()),
+            ask,
+            asked: std::mem::take(&mut self.asked),
             renames: std::mem::take(&mut self.renames),
             messages: std::mem::take(&mut self.messages),
+            is_hidden: self.is_hidden,
+            strays: self.strays,
             ..Chat::default()
         };
+    }
+
+    /// Whether anything may tell it that it is out.
+    fn may_be_told_out(&self) -> bool {
+        self.is_attached() || self.leaving.is_some() || self.ask.is_some() || self.is_hidden
     }
 
     /// The session gets a stanza of the room, or one in its name.
@@ -88,7 +104,11 @@ impl Chat {
         if stanza.root().name() == "iq" {
             let (from, id) = (stanza::nick(stanza), stanza::id(stanza));
             self.questions.extend(from.zip(id).map(|(from, id)| (from.to_owned(), id.to_owned())));
-            return self.must(self.is_attached(), "I2: a request for a session that is out", stanza);
+            return self.must(
+                self.is_attached(),
+                "I2: a request for a session that is out",
+                stanza,
+            );
         }
         let (own, scope) = self.follows(stanza, known, around.jid)?;
         match stanza.root().name() {
@@ -110,7 +130,9 @@ impl Chat {
                 false => entry.stanza.clone(),
             };
             let is_out = entry.scope == Scope::Out;
-            if stanza::canonical(&original) == is && (entry.due != Due::None || self.leaving.is_some()) {
+            if stanza::canonical(&original) == is
+                && (entry.due != Due::None || self.leaving.is_some())
+            {
                 self.cursor += 1;
                 return Ok((entry.own, entry.scope));
             }
@@ -126,20 +148,33 @@ impl Chat {
         Err(format!("I3/I7: nothing that the room said to the account: {stanza}"))
     }
 
-    fn sees(&mut self, stanza: &Xml, own: bool, scope: Scope, around: &Around<'_>) -> Result<(), String> {
+    fn sees(
+        &mut self,
+        stanza: &Xml,
+        own: bool,
+        scope: Scope,
+        around: &Around<'_>,
+    ) -> Result<(), String> {
         let item = Item::of(stanza);
         let is_gone = stanza::kind(stanza) == Some("unavailable");
         let Some(nick) = stanza::nick(stanza) else {
-            return self.must(self.is_attached(), "I2: a presence of the room for who is out", stanza);
+            return self.must(
+                self.is_attached(),
+                "I2: a presence of the room for who is out",
+                stanza,
+            );
         };
         if scope == Scope::Out {
-            let expected = self.is_attached() || self.leaving.is_some() || self.ask.is_some();
-            self.must(expected, "I2: a self-unavailable for who is out", stanza)?;
+            self.must(self.may_be_told_out(), "I2: a self-unavailable for who is out", stanza)?;
             self.ends(around.at);
             return Ok(());
         }
         self.must(self.is_attached(), "I2: a presence for who is out", stanza)?;
-        self.must(item.has(110) == (own && around.marks_self), "I2: 110 marks self-presences", stanza)?;
+        self.must(
+            item.has(110) == (own && around.marks_self),
+            "I2: 110 marks self-presences",
+            stanza,
+        )?;
         match (own, is_gone) {
             (true, true) => {}
             (true, false) => self.own = Some(stanza.clone()),
@@ -175,11 +210,15 @@ impl Chat {
             self.renames.remove(at);
             return Ok(());
         }
-        let ask = self.ask.take().filter(|ask| Some(ask.id.as_str()) == id);
-        let ask = ask.ok_or_else(|| format!("an error for another's join: {stanza}"))?;
-        let from = stanza::nick(stanza);
-        self.must(from == Some(ask.nick.as_str()), "an error with another's nick", stanza)?;
-        self.ends(at);
+        let at_id = self.asked.iter().position(|asked| Some(asked.as_str()) == id);
+        let at_id = at_id.ok_or_else(|| format!("an error for another's join: {stanza}"))?;
+        let id = self.asked.remove(at_id);
+        if let Some(ask) = self.ask.take_if(|ask| ask.id == id) {
+            let from = stanza::nick(stanza);
+            self.must(from == Some(ask.nick.as_str()), "an error with another's nick", stanza)?;
+            self.ends(at);
+        }
+        self.leaving = None;
         Ok(())
     }
 
@@ -191,9 +230,12 @@ impl Chat {
         let item = Item::of(stanza);
         let nick = stanza::nick(stanza).unwrap_or_default();
         self.must(stanza::kind(stanza) == Some("unavailable"), "I2: a presence of ours", stanza)?;
+        if item.has(307) && item.has(333) && self.strays > 0 {
+            self.strays -= 1;
+            return self.must(!self.is_attached(), "I2: told out, but is in", stanza);
+        }
         if item.has(110) {
-            let expected = self.is_attached() || self.leaving.is_some() || self.ask.is_some();
-            self.must(expected, "I2: told out, but was not in", stanza)?;
+            self.must(self.may_be_told_out(), "I2: told out, but was not in", stanza)?;
             self.must(item.role == "none", "I2: out, but with a role", stanza)?;
             self.ends(at);
             return Ok(());

@@ -74,7 +74,8 @@ impl Entrance<'_> {
         past: &[(u64, Xml)],
         subject: &str,
     ) -> Result<&'b [Xml], String> {
-        let at = given.iter().position(stanza::is_subject).ok_or("I2: history without a subject")?;
+        let at =
+            given.iter().position(stanza::is_subject).ok_or("I2: history without a subject")?;
         let (history, rest) = given.split_at(at);
         let is: Vec<String> = history.iter().map(|message| self.content(message)).collect();
         let wish = chat.wish.unwrap_or(Wish::All);
@@ -120,7 +121,11 @@ impl Entrance<'_> {
         same("I2: 110 marks the self-presence", is.has(110), true)?;
         let anonymous = !self.known.is_non_anonymous;
         same("I2: 100 says that addresses are shown", is.has(100), !anonymous)?;
-        same("I2: 210 says that it got another nick", is.has(210), Some(wanted) != stanza::nick(own))
+        same(
+            "I2: 210 says that it got another nick",
+            is.has(210),
+            Some(wanted) != stanza::nick(own),
+        )
     }
 }
 

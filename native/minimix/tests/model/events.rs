@@ -17,7 +17,12 @@ impl Room {
             }
             Event::Topic { native } => {
                 let number = self.number();
-                self.native_publishes(native, None, text("subject", &format!("topic {number}")), now);
+                self.native_publishes(
+                    native,
+                    None,
+                    text("subject", &format!("topic {number}")),
+                    now,
+                );
             }
             Event::Rename { native, nick } => self.native_renames(native, nick),
             Event::Show { native, show } => {
@@ -87,7 +92,8 @@ impl Room {
         let Some(sender) = self.occupant(&native_jid(native)).cloned() else { return };
         let id = id.map(|id| format!("m{id}"));
         let unknown = element("unknown", &[("xmlns", NS_MODEL), ("a", "b")], &[text("c", "<&'")]);
-        let attributes = [("type", Some("groupchat")), ("id", id.as_deref()), ("xml:lang", Some("de"))];
+        let attributes =
+            [("type", Some("groupchat")), ("id", id.as_deref()), ("xml:lang", Some("de"))];
         self.publish(&sender.nick, &build("message", &attributes, &[content, unknown]), None, now);
     }
 
@@ -105,7 +111,9 @@ impl Room {
 
     fn native_whispers(&mut self, native: u8, account: u8) {
         let to = JIDS[usize::from(account) % JIDS.len()];
-        if self.occupant(to).is_some() && let Some(sender) = self.occupant(&native_jid(native)) {
+        if self.occupant(to).is_some()
+            && let Some(sender) = self.occupant(&native_jid(native))
+        {
             let from = self.address(&sender.nick);
             let attributes = [("from", Some(from.as_str())), ("type", Some("chat"))];
             let number = self.number();
@@ -118,13 +126,18 @@ impl Room {
 
     fn native_asks(&mut self, native: u8, account: u8) {
         let to = JIDS[usize::from(account) % JIDS.len()];
-        if self.occupant(to).is_some() && let Some(sender) = self.occupant(&native_jid(native)) {
+        if self.occupant(to).is_some()
+            && let Some(sender) = self.occupant(&native_jid(native))
+        {
             let from = self.address(&sender.nick);
             let number = format!("q{}", self.number());
             let name = if account.is_multiple_of(2) { NS_PING } else { "jabber:iq:version" };
             let query = element("ping", &[("xmlns", name)], &[]);
-            let attributes =
-                [("from", Some(from.as_str())), ("type", Some("get")), ("id", Some(number.as_str()))];
+            let attributes = [
+                ("from", Some(from.as_str())),
+                ("type", Some("get")),
+                ("id", Some(number.as_str())),
+            ];
             let request = build("iq", &attributes, &[query]);
             self.send(to, Scope::Request, false, None, request);
         }
@@ -144,6 +157,11 @@ impl Room {
         let says = Says { unavailable: true, codes, ..Says::default() };
         self.tell_all(&gone, &says, Scope::Out, None);
         self.remove(jid);
+    }
+
+    /// An error came back: the room takes it for a technical problem and says no more than 110.
+    pub fn expels(&mut self, jid: &str) {
+        self.goes(jid, &[], Goes::Itself);
     }
 
     fn says_itself_unavailable(&mut self, jid: &str) {

@@ -18,7 +18,6 @@ pub enum Cause {
     Leave,
     Other,
     Room,
-    Update,
 }
 
 /// Where effects are executed.
@@ -118,9 +117,10 @@ impl World {
             Effect::Attached { generation, .. } => *attached = Some(*generation),
             Effect::Replay { stanzas } => self.replay(stanzas, attached.take(), context)?,
             Effect::Detached => {
-                let now = self.now;
+                // A join that comes again is not answered by it.
+                let at = self.now - u64::from(context.cause != Cause::Leave);
                 let stream = self.streams.get_mut(&context.stream()?).ok_or("no stream")?;
-                stream.chats[room].ends(now);
+                stream.chats[room].ends(at);
             }
             Effect::Invite { session } => {
                 if let Some(stream) = self.streams.get_mut(&session.0) {
@@ -143,7 +143,9 @@ impl World {
         let Some(hand) = &context.hand else { return Ok(()) };
         let is_loud = hand.root().name() == "presence" || stanza::is_groupchat(hand);
         match context.cause {
-            Cause::Room if is_loud => Err(format!("I5: left to ejabberd, which may bounce: {hand}")),
+            Cause::Room if is_loud => {
+                Err(format!("I5: left to ejabberd, which may bounce: {hand}"))
+            }
             Cause::Room => Ok(()),
             _ if is_loud => Err(format!("I1: a session would be an occupant of its own: {hand}")),
             _ => Ok(()),
@@ -166,10 +168,8 @@ impl World {
             return Ok(());
         }
         let ticket = self.number();
-        self.tickets.insert(
-            ticket,
-            Ticket { stream, id, stanza: stanza.clone(), nick: nick.clone() },
-        );
+        self.tickets
+            .insert(ticket, Ticket { stream, id, stanza: stanza.clone(), nick: nick.clone() });
         if stanza.root().name() == "presence" {
             self.controls(context, ticket)?;
         }
@@ -190,7 +190,10 @@ impl World {
         if let Some(flight) = pair.flight
             && now < flight.since + crate::world::TIMEOUT
         {
-            return Err(format!("I1: two control presences under way: {} and {ticket}", flight.ticket));
+            return Err(format!(
+                "I1: two control presences under way: {} and {ticket}",
+                flight.ticket
+            ));
         }
         pair.flight = Some(Flight { ticket, since: now });
         Ok(())
@@ -201,7 +204,14 @@ impl World {
         if let Some(stream) = self.streams.get_mut(&target.session.0) {
             let stanza = if own { with_own_jid(stanza, &stream.jid) } else { stanza.clone() };
             let (generation, last) = (target.generation, target.last);
-            stream.mailbox.push_back(Mail::Delivery { room, generation, last, is_ours, stanza, at });
+            stream.mailbox.push_back(Mail::Delivery {
+                room,
+                generation,
+                last,
+                is_ours,
+                stanza,
+                at,
+            });
         }
     }
 
@@ -235,7 +245,6 @@ impl World {
                 Ok(())
             }
             (Cause::Leave, [answer]) => chat.gets_ours(answer, self.now),
-            (Cause::Update, [_]) if !chat.is_attached() => Ok(()),
             _ => Err(format!("a replay that nobody expects: {stanzas:?}")),
         }
     }
@@ -252,8 +261,8 @@ impl World {
         let Some(account) = self.streams.get(&stream).map(crate::world::Stream::account) else {
             return Ok(Vec::new());
         };
-        let is_join = stanza::kind(&stanza).is_none()
-            && stanza.root().child("x", stanza::NS_MUC).is_some();
+        let is_join =
+            stanza::kind(&stanza).is_none() && stanza.root().child("x", stanza::NS_MUC).is_some();
         if self.pair(account, room).managed.is_none() && !is_join {
             return Ok(Vec::new());
         }

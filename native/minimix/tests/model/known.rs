@@ -183,10 +183,6 @@ impl Known {
             self.fill(now);
         }
     }
-
-    pub fn nick(&self) -> Option<&str> {
-        self.own.as_ref().and_then(stanza::nick)
-    }
 }
 
 fn stamp_of(stanza: &Xml) -> Option<u64> {

@@ -3,7 +3,7 @@
 use minimix::Xml;
 
 use crate::room::{JIDS, Occupant, PASSWORD, Room, Says, Scope, Up};
-use crate::stanza::{self, NS_DELAY, NS_MUC, NS_MODEL, element, stanza as build};
+use crate::stanza::{self, NS_DELAY, NS_MODEL, NS_MUC, element, stanza as build};
 
 impl Room {
     /// A stanza of an account arrives, or one of a session that leaked as itself.
@@ -82,12 +82,8 @@ impl Room {
         id: Option<&str>,
         ticket: Option<u64>,
     ) {
-        let gone = Says {
-            unavailable: true,
-            codes: &[303],
-            new_nick: Some(wanted),
-            ..Says::default()
-        };
+        let gone =
+            Says { unavailable: true, codes: &[303], new_nick: Some(wanted), ..Says::default() };
         self.tell_all(known, &gone, Scope::Live, None);
         let renamed = Occupant { nick: wanted.to_owned(), presence, ..known.clone() };
         self.put(renamed.clone());
@@ -185,7 +181,9 @@ impl Room {
         let Some(sender) = self.occupant(&up.from).cloned() else {
             return self.refuse(up, "modify", "not-acceptable");
         };
-        if sender.role == "visitor" || (stanza::is_subject(&up.stanza) && sender.role != "moderator") {
+        if sender.role == "visitor"
+            || (stanza::is_subject(&up.stanza) && sender.role != "moderator")
+        {
             return self.refuse(up, "auth", "forbidden");
         }
         self.publish(&sender.nick, &up.stanza, Some((&up.from, up.ticket)), now);

@@ -200,7 +200,10 @@ impl Room {
     pub fn presence(&self, of: &Occupant, to: &Occupant, says: &Says<'_>) -> Xml {
         let is_self = of.jid == to.jid;
         let mut item = vec![("affiliation", of.affiliation)];
-        item.push(("role", if says.unavailable && says.new_nick.is_none() { "none" } else { of.role }));
+        item.push((
+            "role",
+            if says.unavailable && says.new_nick.is_none() { "none" } else { of.role },
+        ));
         let shows = !self.style.is_anonymous
             || to.role == "moderator"
             || (is_self && self.style.tells_self_jid);

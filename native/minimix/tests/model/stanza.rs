@@ -71,11 +71,7 @@ pub fn error(to: &Xml, from: &str, kind: &str, condition: &str) -> Xml {
     let condition = element(condition, &[("xmlns", NS_STANZAS)], &[]);
     let error = element("error", &[("type", kind)], &[condition]);
     let id = to.root().attribute("id");
-    stanza(
-        to.root().name(),
-        &[("from", Some(from)), ("type", Some("error")), ("id", id)],
-        &[error],
-    )
+    stanza(to.root().name(), &[("from", Some(from)), ("type", Some("error")), ("id", id)], &[error])
 }
 
 /// The condition of a stanza error.
@@ -103,7 +99,9 @@ impl Item {
         for child in x.children() {
             let text = |key| child.attribute(key).map(String::from);
             match child.name() {
-                "status" => read.codes.extend(text("code").and_then(|code| code.parse::<u16>().ok())),
+                "status" => {
+                    read.codes.extend(text("code").and_then(|code| code.parse::<u16>().ok()))
+                }
                 "item" => {
                     read.affiliation = text("affiliation").unwrap_or_default();
                     read.role = text("role").unwrap_or_default();

@@ -53,71 +53,169 @@ pub enum Wish {
 #[derive(Clone, Debug)]
 pub enum Transition {
     /// A device opens a stream, if it has none.
-    Connect { device: u8 },
+    Connect {
+        device: u8,
+    },
     /// A device opens a stream while the server still holds its old one.
-    Replace { device: u8 },
+    Replace {
+        device: u8,
+    },
     /// The server notices that a replaced stream is over.
-    Bury { which: u8 },
+    Bury {
+        which: u8,
+    },
     /// A stream is lost for good.
-    Lose { device: u8 },
+    Lose {
+        device: u8,
+    },
     /// A stream is lost and resumed.
-    Resume { device: u8 },
+    Resume {
+        device: u8,
+    },
     /// General unavailable presence.
-    Hide { device: u8 },
-    Join { device: u8, room: u8, nick: u8, password: bool, wish: Wish },
-    Update { device: u8, room: u8, show: u8 },
-    Rename { device: u8, room: u8, nick: u8 },
-    Leave { device: u8, room: u8 },
-    Say { device: u8, room: u8, id: Option<u8> },
-    Whisper { device: u8, room: u8, nick: u8, id: Option<u8> },
-    SetTopic { device: u8, room: u8 },
-    Ping { device: u8, room: u8 },
+    Hide {
+        device: u8,
+    },
+    Join {
+        device: u8,
+        room: u8,
+        nick: u8,
+        password: bool,
+        wish: Wish,
+    },
+    Update {
+        device: u8,
+        room: u8,
+        show: u8,
+    },
+    Rename {
+        device: u8,
+        room: u8,
+        nick: u8,
+    },
+    Leave {
+        device: u8,
+        room: u8,
+    },
+    Say {
+        device: u8,
+        room: u8,
+        id: Option<u8>,
+    },
+    Whisper {
+        device: u8,
+        room: u8,
+        nick: u8,
+        id: Option<u8>,
+    },
+    SetTopic {
+        device: u8,
+        room: u8,
+    },
+    Ping {
+        device: u8,
+        room: u8,
+    },
     /// A client answers with an error what came from the room.
-    Fail { device: u8, room: u8, presence: bool },
+    Fail {
+        device: u8,
+        room: u8,
+        presence: bool,
+    },
     /// The owner of a room accepts its configuration.
-    Configure { device: u8, room: u8 },
+    Configure {
+        device: u8,
+        room: u8,
+    },
     /// A stream takes the next item from its mailbox.
-    Receive { which: u8 },
+    Receive {
+        which: u8,
+    },
     /// The next stanza of a process arrives at a room.
-    ToRoom { which: u8 },
+    ToRoom {
+        which: u8,
+    },
     /// The next stanza of a room arrives at an account.
-    FromRoom { which: u8 },
+    FromRoom {
+        which: u8,
+    },
     /// The next stanza of a process never arrives.
-    Vanish { which: u8 },
+    Vanish {
+        which: u8,
+    },
     /// Everything under way arrives.
     Settle,
     /// Time passes.
-    Wait { how: u8 },
+    Wait {
+        how: u8,
+    },
     /// The account is removed from the server.
-    Stop { account: u8 },
-    InRoom { room: u8, event: Event },
+    Stop {
+        account: u8,
+    },
+    InRoom {
+        room: u8,
+        event: Event,
+    },
 }
 
 /// What others do in a room.
 #[derive(Clone, Debug)]
 pub enum Event {
-    Enter { native: u8 },
-    Exit { native: u8 },
-    Talk { native: u8, id: u8 },
-    Rename { native: u8, nick: u8 },
-    Show { native: u8, show: u8 },
-    Whisper { native: u8, account: u8 },
-    Ask { native: u8, account: u8 },
-    Topic { native: u8 },
-    Kick { whom: u8 },
-    Ban { whom: u8 },
+    Enter {
+        native: u8,
+    },
+    Exit {
+        native: u8,
+    },
+    Talk {
+        native: u8,
+        id: u8,
+    },
+    Rename {
+        native: u8,
+        nick: u8,
+    },
+    Show {
+        native: u8,
+        show: u8,
+    },
+    Whisper {
+        native: u8,
+        account: u8,
+    },
+    Ask {
+        native: u8,
+        account: u8,
+    },
+    Topic {
+        native: u8,
+    },
+    Kick {
+        whom: u8,
+    },
+    Ban {
+        whom: u8,
+    },
     /// A technical removal: nothing but 110, where the room says that.
-    Eject { whom: u8 },
+    Eject {
+        whom: u8,
+    },
     /// Nobody is banned any more.
     Pardon,
-    Role { whom: u8, role: u8 },
+    Role {
+        whom: u8,
+        role: u8,
+    },
     Destroy,
     /// The room shows or hides addresses from now on.
     Anonymity,
     /// The room asks for a password, or no longer.
     Password,
     /// The room refuses the next stanza of an account.
-    Refuse { account: u8 },
+    Refuse {
+        account: u8,
+    },
 }
 
 fn device() -> impl Strategy<Value = u8> {
@@ -239,7 +337,14 @@ pub fn setup() -> impl Strategy<Value = Setup> {
         prop::sample::select(vec![200usize, 200, 200, 1]),
         [style(), style()],
     )
-        .prop_map(|(changes_nick, never_leaves, history_size, max_occupants, max_rooms, styles)| {
-            Setup { changes_nick, never_leaves, history_size, max_occupants, max_rooms, styles }
-        })
+        .prop_map(
+            |(changes_nick, never_leaves, history_size, max_occupants, max_rooms, styles)| Setup {
+                changes_nick,
+                never_leaves,
+                history_size,
+                max_occupants,
+                max_rooms,
+                styles,
+            },
+        )
 }

@@ -23,9 +23,21 @@ pub enum Source {
 /// What waits in the mailbox of a stream.
 #[derive(Clone, Debug)]
 pub enum Mail {
-    Delivery { room: usize, generation: Option<u64>, last: bool, is_ours: bool, stanza: Xml, at: u64 },
-    Invitation { room: usize },
-    Answer { room: usize, tell: bool },
+    Delivery {
+        room: usize,
+        generation: Option<u64>,
+        last: bool,
+        is_ours: bool,
+        stanza: Xml,
+        at: u64,
+    },
+    Invitation {
+        room: usize,
+    },
+    Answer {
+        room: usize,
+        tell: bool,
+    },
 }
 
 #[derive(Debug)]
@@ -97,6 +109,8 @@ pub struct World {
     pub requests: VecDeque<(u64, usize, bool)>,
     pub wakes: [BTreeSet<u64>; ROOMS],
     pub tickets: BTreeMap<u64, Ticket>,
+    /// Which stream wrote a stanza.
+    pub serials: BTreeMap<u64, u64>,
     pub numbers: u64,
     pub trace: Vec<String>,
 }
@@ -104,7 +118,8 @@ pub struct World {
 impl World {
     pub fn new(setup: &Setup) -> World {
         let jids = ["room@rooms.example", "den@rooms.example"];
-        let rooms = jids.iter().zip(&setup.styles).map(|(jid, style)| Room::new(jid, style.clone()));
+        let rooms =
+            jids.iter().zip(&setup.styles).map(|(jid, style)| Room::new(jid, style.clone()));
         let mut world = World {
             now: BEGIN,
             busy_since: BEGIN,
@@ -126,6 +141,7 @@ impl World {
             requests: VecDeque::new(),
             wakes: std::array::from_fn(|_| BTreeSet::new()),
             tickets: BTreeMap::new(),
+            serials: BTreeMap::new(),
             numbers: 0,
             trace: Vec::new(),
         };
@@ -148,8 +164,13 @@ impl World {
     pub fn connect(&mut self, device: usize) -> u64 {
         let id = self.number();
         let jid = format!("{}/{}", JIDS[device / DEVICES], resource(device));
-        let stream =
-            Stream { id, device, jid, mailbox: VecDeque::new(), chats: std::array::from_fn(|_| Chat::default()) };
+        let stream = Stream {
+            id,
+            device,
+            jid,
+            mailbox: VecDeque::new(),
+            chats: std::array::from_fn(|_| Chat::default()),
+        };
         self.streams.insert(id, stream);
         self.current[device] = Some(id);
         id
@@ -175,7 +196,9 @@ impl World {
     pub fn collect(&mut self, room: usize) {
         let said = std::mem::take(&mut self.rooms[room].out);
         for down in said {
-            self.note(|| format!("room {room} to {}: {:?} {}", down.account, down.scope, down.stanza));
+            self.note(|| {
+                format!("room {room} to {}: {:?} {}", down.account, down.scope, down.stanza)
+            });
             self.pairs[down.account][room].down.push_back(down);
         }
     }

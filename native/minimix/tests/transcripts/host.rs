@@ -238,7 +238,7 @@ impl Host {
     }
 
     /// All streams that are not busy read their mailboxes.
-    fn drain(&mut self) -> Done {
+    pub fn drain(&mut self) -> Done {
         for _ in 0..ENDLESS {
             let ready = |stream: &&mut Stream| {
                 stream.is_alive && !stream.is_busy && !stream.mailbox.is_empty()

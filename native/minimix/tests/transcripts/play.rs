@@ -1,7 +1,5 @@
 //! Plays one case: brings its steps to the host and compares what everybody gets.
 
-use std::fmt::Write;
-
 use minimix::{Input, LeavePolicy, NickPolicy, OfflinePresence, Xml};
 
 use crate::host::Host;
@@ -23,16 +21,19 @@ impl Play {
     /// Plays all steps. A failure tells the conversation up to the line that differs.
     pub fn all(steps: &[Step]) -> Result<(), String> {
         let mut play = Play { host: Host::new(), context: Context::default(), log: String::new() };
+        let mut moment = steps.first();
         for step in steps {
-            let _ =
-                writeln!(play.log, "     {}", step.line.chars().take(SHOWN).collect::<String>());
-            play.step(step).map_err(|why| format!("{}\n{}: {why}\n", play.log, step.place))?;
+            step.written.lines().for_each(|line| play.log.push_str(&format!("     {line}\n")));
+            let is_one_moment = moment.is_some_and(Step::sends) && step.sends();
+            moment = Some(step);
+            play.step(step, is_one_moment)
+                .map_err(|why| format!("{}\n{}: {why}\n", play.log, step.place))?;
         }
         play.silence().map_err(|why| format!("{}\nat the end: {why}\n", play.log))
     }
 
-    fn step(&mut self, step: &Step) -> Result<(), String> {
-        if !matches!(step.action, Action::Get { .. } | Action::Silence) {
+    fn step(&mut self, step: &Step, is_one_moment: bool) -> Result<(), String> {
+        if !is_one_moment && !matches!(step.action, Action::Get { .. } | Action::Silence) {
             self.silence()?;
         }
         match &step.action {
@@ -135,7 +136,7 @@ impl Play {
             Stream::IsBusy => self.host.stream(who).is_busy = true,
             Stream::GoesOn => {
                 self.host.stream(who).is_busy = false;
-                return self.host.wait(0);
+                return self.host.drain();
             }
             Stream::Disconnects => {
                 let id = self.host.stream(who).id;

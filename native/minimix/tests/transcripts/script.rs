@@ -12,7 +12,7 @@
 //! ```
 //!
 //! `-- name` begins a prelude that cases include. Whatever somebody gets must be expected before
-//! the next thing happens. Sessions are the account `alice`'s unless they say `carol/phone`.
+//! the next thing happens; what is sent in a row happens at one moment. Sessions are the account `alice`'s unless they say `carol/phone`.
 
 use std::fs;
 use std::path::Path;
@@ -39,9 +39,16 @@ pub struct Step {
     /// Where it is written.
     pub place: String,
     /// As it is written.
-    pub line: String,
+    pub written: String,
     /// What it says.
     pub action: Action,
+}
+
+impl Step {
+    /// Whether somebody sends something.
+    pub fn sends(&self) -> bool {
+        matches!(self.action, Action::Sends { .. })
+    }
 }
 
 /// What a step says. People are `room`, `server` or a session.
@@ -174,25 +181,27 @@ fn in_words(title: &str) -> String {
 }
 
 fn steps(stem: &str, lines: &[(usize, &str)]) -> Result<Vec<Step>, String> {
-    let mut steps: Vec<(usize, String)> = Vec::new();
+    let mut steps: Vec<(usize, String, String)> = Vec::new();
     for (number, line) in lines {
         match steps.last_mut() {
-            Some((_, step)) if line.starts_with(' ') => {
+            Some((_, step, written)) if line.starts_with(' ') => {
+                written.push('\n');
+                written.push_str(line);
                 let line = line.trim();
                 if !(step.ends_with('>') || step.ends_with('}') || line.starts_with('<')) {
                     step.push(' ');
                 }
                 step.push_str(line);
             }
-            _ => steps.push((*number, (*line).to_owned())),
+            _ => steps.push((*number, (*line).to_owned(), (*line).to_owned())),
         }
     }
     steps
         .into_iter()
-        .map(|(number, line)| {
+        .map(|(number, line, written)| {
             let place = format!("{stem}.txt:{number}");
             let action = action(&line).map_err(|error| format!("{place}: {error}: {line}"))?;
-            Ok(Step { place, line, action })
+            Ok(Step { place, written, action })
         })
         .collect()
 }

@@ -69,14 +69,12 @@ impl Stream {
         self.shown.push_back(stanza.edited(&[("to", Some(&jid))], |_| true, &[]));
     }
 
-    /// A delivery arrives. One that belongs to another attachment is dropped, one without any is
-    /// shown in any case.
+    /// A delivery arrives. What belongs to another attachment, or to none while there is one, is
+    /// dropped.
     pub fn receive(&mut self, stanza: &Xml, generation: Option<u64>, last: bool) {
-        if generation.is_none() || last && generation == self.generation {
-            self.generation = None;
+        if generation == self.generation {
             self.show(stanza);
-        } else if generation == self.generation {
-            self.show(stanza);
+            self.generation.take_if(|_| last);
         }
     }
 }
