@@ -45,7 +45,7 @@ an_answer_reaches_who_asked(Config) ->
             end
          || Session <- [Phone, Desk]
         ],
-        [?assertEqual([], sync(Session)) || Session <- [Phone, Desk]]
+        [?assertEqual([], sync(Session, Room)) || Session <- [Phone, Desk]]
     end).
 
 %% B17.117, B17.123, B17.124 (XEP-0045 §17.4)
@@ -55,7 +55,7 @@ requests_of_the_same_id_are_told_apart(Config) ->
         [answer_version(Bob, <<Room/binary, "/alice">>) || _ <- [Phone, Desk]],
         Answers = [recv(Session) || Session <- [Phone, Desk]],
         [?assertEqual({<<"result">>, <<"same">>}, {type(Answer), attr(Answer, id)}) || Answer <- Answers],
-        [?assertEqual([], sync(Session)) || Session <- [Phone, Desk]]
+        [?assertEqual([], sync(Session, Room)) || Session <- [Phone, Desk]]
     end).
 
 ask_version(Session, Room, Nick, Id) ->
@@ -79,7 +79,7 @@ a_request_of_an_occupant_is_answered_by_one_session(Config) ->
                 answer_version(Phone, <<Room/binary, "/bob">>),
                 Answer = recv(Bob),
                 ?assertEqual({<<"result">>, <<"id">>, attr(Asked, to)}, {type(Answer), attr(Answer, id), from(Answer)}),
-                ?assertEqual([], sync(Desk))
+                ?assertEqual([], sync(Desk, Room))
             end
          || _ <- [1, 2]
         ],
@@ -98,7 +98,7 @@ a_request_without_any_session_is_answered(Config) ->
         ?assertEqual(<<"result">>, type(ping(Bob, Room, <<"alice">>))),
         marker(Bob, Bob, Room),
         ?assertEqual([{<<"alice">>, account(Phone)}, {<<"bob">>, jid(Bob)}], in_room(Config, Room)),
-        [?assertEqual([], sync(Session)) || Session <- [Phone, Desk]]
+        [?assertEqual([], sync(Session, Room)) || Session <- [Phone, Desk]]
     end).
 
 %% B17.122 (XEP-0054 §3.3)
@@ -114,7 +114,7 @@ the_vcard_of_the_occupant_is_the_accounts(Config) ->
             end
          || Client <- [Bob, Desk]
         ],
-        [?assertEqual([], sync(Session)) || Session <- [Phone, Desk]]
+        [?assertEqual([], sync(Session, Room)) || Session <- [Phone, Desk]]
     end).
 
 take_name(Answer) ->
@@ -137,7 +137,7 @@ disco(Room) ->
 the_room_shows_its_archive_to_who_asked(Config) ->
     with_two(Config, fun(Room, Bob, Phone, Desk) ->
         room_option(Config, Room, <<"mam">>, <<"true">>),
-        [drain(Client) || Client <- [Bob, Phone, Desk]],
+        settle(Room, [Bob, Phone, Desk]),
         told(Bob, Room, <<"hello">>, [Bob, Phone, Desk]),
         leave(Desk, Room),
         [
@@ -151,7 +151,7 @@ the_room_shows_its_archive_to_who_asked(Config) ->
             end
          || Session <- [Phone, Desk]
         ],
-        [?assertEqual([], sync(Session)) || Session <- [Phone, Desk]]
+        [?assertEqual([], sync(Session, Room)) || Session <- [Phone, Desk]]
     end).
 
 %% B17.119 (XEP-0045 §10.2)
@@ -186,7 +186,7 @@ a_ping_between_occupants_passes(Config) ->
         send(Bob, el(iq, [{to, from(Asked)}, {type, result}, {id, attr(Asked, id)}])),
         Answer = recv(Phone),
         ?assertEqual({<<"result">>, attr(Ping, id)}, {type(Answer), attr(Answer, id)}),
-        ?assertEqual([], sync(Desk))
+        ?assertEqual([], sync(Desk, Room))
     end).
 
 %% B18.126, B15.102 (XEP-0045 §7.8.2)
@@ -194,7 +194,7 @@ an_invitation_goes_out_and_is_declined(Config) ->
     story(Config, ["carol/desk", "bob/desk", "alice/phone", "alice/desk"], fun(Room, Carol, Bob, Phone, Desk) ->
         enter(Room, [{Bob, <<"bob">>}, {Phone, <<"alice">>}, {Desk, <<"alice">>}]),
         set_affiliation(Bob, Room, account(Phone), admin),
-        [drain(Client) || Client <- [Bob, Phone, Desk]],
+        settle(Room, [Bob, Phone, Desk]),
         Invite = el(invite, [{to, account(Carol)}], [el(reason, [], [<<"tea">>])]),
         send(Phone, message(Room, normal, [el(x, [{xmlns, ?NS_MUC_USER}], [Invite])])),
         Invitation = child(child(recv(Carol), x, ?NS_MUC_USER), invite),

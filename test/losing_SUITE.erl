@@ -46,7 +46,7 @@ an_unavailable_session_is_not_in_any_more(Config) ->
     with_two(Config, fun(Room, Bob, Phone, Desk) ->
         going_offline(Phone),
         told(Bob, Room, <<"hello">>, [Bob, Desk]),
-        ?assertEqual([], sync(Phone)),
+        ?assertEqual([], sync(Phone, Room)),
         send(Phone, presence(none, [])),
         say(Phone, Room, <<"am I in?">>),
         ?assertEqual(<<"not-acceptable">>, error_condition(recv(Phone))),
@@ -135,7 +135,7 @@ a_new_session_of_the_same_resource_is_not_in(Config) ->
     with_two(Config, fun(Room, Bob, Phone, Desk) ->
         Again = connect(?config(server, Config), to_connect(Phone)),
         told(Bob, Room, <<"hello">>, [Bob, Desk]),
-        ?assertEqual([], sync(Again)),
+        ?assertEqual([], sync(Again, Room)),
         say(Again, Room, <<"am I in?">>),
         ?assertEqual(<<"not-acceptable">>, error_condition(recv(Again))),
         ?assertEqual([<<"hello">>], bodies(join(Again, Room, <<"alice">>))),
@@ -152,13 +152,13 @@ a_new_session_gets_nothing_that_was_for_the_old(Config) ->
         enter(Room, [{Bob, <<"bob">>}]),
         told(Bob, Room, <<"before">>, [Bob]),
         enter(Room, [{Phone, <<"alice">>}]),
-        drain(Bob),
+        settle(Room, [Bob]),
         kill(Phone),
         told(Bob, Room, <<"hello">>, [Bob]),
         whisper(Bob, Room, <<"alice">>, <<"psst">>),
         marker(Bob, Bob, Room),
         Again = connect(?config(server, Config), to_connect(Phone)),
-        ?assertEqual([], sync(Again)),
+        ?assertEqual([], sync(Again, Room)),
         ?assertMatch([<<"before">>, <<"hello">>, _], bodies(join(Again, Room, <<"alice">>))),
         unnoticed(Config, Room, Bob, [Again])
     end).
@@ -167,7 +167,6 @@ a_new_session_gets_nothing_that_was_for_the_old(Config) ->
 a_resumed_session_goes_on(Config) ->
     story(Config, ["bob/desk", {"alice/phone", #{sm => true}}, "alice/desk"], fun(Room, Bob, Phone, Desk) ->
         enter(Room, [{Bob, <<"bob">>}, {Phone, <<"alice">>}, {Desk, <<"alice">>}]),
-        drain(Bob),
         kill(Phone),
         told(Bob, Room, <<"are you there?">>, [Bob, Desk]),
         ok = resume(Phone),

@@ -8,6 +8,8 @@
     a_forbidden_nick_change_is_told_to_who_asked/1,
     two_changes_at_once_end_the_same_for_all/1,
     a_stanza_to_the_old_nick_arrives/1,
+    a_leave_during_a_change_follows_it/1,
+    who_comes_during_a_change_sees_it/1,
     sessions_with_other_nicks_in_mind_do_not_fight/1,
     the_nick_of_another_is_seen_to_change/1,
     the_nick_of_another_may_be_taken_over/1
@@ -76,7 +78,7 @@ a_taken_nick_is_told_to_who_asked(Config) ->
         Refusal = recv(Desk),
         ?assertEqual({<<"change">>, <<"conflict">>}, {attr(Refusal, id), error_condition(Refusal)}),
         ?assertEqual(<<Room/binary, "/bob">>, from(Refusal)),
-        [?assertEqual([], sync(Session)) || Session <- [Phone, Desk]],
+        [?assertEqual([], sync(Session, Room)) || Session <- [Phone, Desk]],
         marker(Bob, Bob, Room),
         [hears_marker(Session) || Session <- [Phone, Desk]],
         told(Desk, Room, <<"still here">>, [Bob, Phone, Desk])
@@ -89,10 +91,10 @@ a_forbidden_nick_change_is_told_to_who_asked(Config) ->
         set_role(Bob, Room, <<"alice">>, visitor),
         Visitor = fun(Stanza) -> mmx_stanza:is_self_presence(Stanza) end,
         [?assertMatch(#{role := <<"visitor">>}, item(take(Session, Visitor))) || Session <- [Phone, Desk]],
-        [drain(Session) || Session <- [Bob, Phone, Desk]],
+        settle(Room, [Bob, Phone, Desk]),
         Refusal = rename(Phone, Room, <<"lissy">>),
         ?assertEqual(<<"not-allowed">>, error_condition(Refusal)),
-        [?assertEqual([], sync(Session)) || Session <- [Phone, Desk]],
+        [?assertEqual([], sync(Session, Room)) || Session <- [Phone, Desk]],
         marker(Bob, Bob, Room)
     end).
 
@@ -118,7 +120,7 @@ two_changes_at_once_end_the_same_for_all(Config) ->
 a_stanza_to_the_old_nick_arrives(Config) ->
     with_two(Config, fun(Room, Bob, Phone, Desk) ->
         rename(Phone, Room, <<"lissy">>),
-        [drain(Client) || Client <- [Bob, Phone, Desk]],
+        settle(Room, [Bob, Phone, Desk]),
         [
             begin
                 Ping = iq(<<Room/binary, "/", Nick/binary>>, get, [el(ping, [{xmlns, ?NS_PING}])]),
@@ -131,11 +133,41 @@ a_stanza_to_the_old_nick_arrives(Config) ->
         marker(Bob, Bob, Room)
     end).
 
+%% B4.37, B7.53, T5 (XEP-0045 §7.6, §7.14)
+a_leave_during_a_change_follows_it(Config) ->
+    [
+        story(Config, ["bob/desk", "alice/phone"], fun(Room, Bob, Phone) ->
+            enter(Room, [{Bob, <<"bob">>}, {Phone, <<"alice">>}]),
+            paused(Config, Room, fun() ->
+                send(Phone, presence(<<Room/binary, "/", Wanted/binary>>, [])),
+                send(Phone, presence(<<Room/binary, "/", Wanted/binary>>, unavailable, [])),
+                drain(Phone)
+            end),
+            Out = fun(Stanza) -> type(Stanza) =:= <<"unavailable">> andalso status_codes(Stanza) =:= [110] end,
+            ?assertEqual(Given, from_nick(lists:last(recv_until(Phone, Out)))),
+            ?assertEqual([{<<"bob">>, jid(Bob)}], in_room(Config, Room))
+        end)
+     || {Wanted, Given} <- [{<<"lissy">>, <<"lissy">>}, {<<"bob">>, <<"alice">>}]
+    ].
+
+%% B2.23, B4.34 (XEP-0045 §7.6)
+who_comes_during_a_change_sees_it(Config) ->
+    with_two(Config, fun(Room, Bob, Phone, Desk) ->
+        paused(Config, Room, fun() ->
+            send(Phone, presence(<<Room/binary, "/lissy">>, [])),
+            drain(Phone),
+            ?assertEqual(<<"alice">>, from_nick(own(join(Desk, Room, <<"alice">>))))
+        end),
+        [Gone, Come] = [recv(Desk), recv(Desk)],
+        ?assertEqual([[110, 303], [110]], [status_codes(Stanza) || Stanza <- [Gone, Come]]),
+        ?assertEqual([{<<"bob">>, jid(Bob)}, {<<"lissy">>, account(Phone)}], in_room(Config, Room))
+    end).
+
 %% B4.37, T6 (XEP-0045 §7.6, §7.7)
 sessions_with_other_nicks_in_mind_do_not_fight(Config) ->
     with_two(Config, fun(Room, Bob, Phone, Desk) ->
         rename(Phone, Room, <<"lissy">>),
-        [drain(Client) || Client <- [Bob, Phone, Desk]],
+        settle(Room, [Bob, Phone, Desk]),
         Presence = fun(Stanza) -> Stanza#xmlel.name =:= <<"presence">> end,
         [
             begin
@@ -149,7 +181,7 @@ sessions_with_other_nicks_in_mind_do_not_fight(Config) ->
                 {Phone, <<"lissy">>, <<"dnd">>, <<"away">>}
             ]
         ],
-        [?assertEqual([], sync(Session)) || Session <- [Phone, Desk]],
+        [?assertEqual([], sync(Session, Room)) || Session <- [Phone, Desk]],
         marker(Bob, Bob, Room)
     end).
 
@@ -186,10 +218,9 @@ the_nick_of_another_may_be_taken_over(Config) ->
 another_nick_is_answered_with_the_accounts(Config) ->
     story(Config, ["bob/desk", "alice/phone", "alice/desk"], fun(Room, Bob, Phone, Desk) ->
         enter(Room, [{Bob, <<"bob">>}, {Phone, <<"alice">>}]),
-        drain(Bob),
         Self = own(join(Desk, Room, <<"lissy">>)),
         ?assertEqual({<<"alice">>, [110, 210]}, {from_nick(Self), status_codes(Self)}),
-        ?assertEqual([], sync(Phone)),
+        ?assertEqual([], sync(Phone, Room)),
         marker(Bob, Bob, Room)
     end).
 
@@ -197,7 +228,6 @@ another_nick_is_answered_with_the_accounts(Config) ->
 the_nick_that_was_not_given_is_no_nick_change(Config) ->
     story(Config, ["bob/desk", "alice/phone", "alice/desk"], fun(Room, Bob, Phone, Desk) ->
         enter(Room, [{Bob, <<"bob">>}, {Phone, <<"alice">>}, {Desk, <<"lissy">>}]),
-        drain(Bob),
         [send(Desk, presence(<<Room/binary, "/lissy">>, [el(show, [], [Show])])) || Show <- [<<"away">>, <<"dnd">>]],
         [?assertEqual([], sync(Session, Room)) || Session <- [Desk, Phone]],
         marker(Bob, Bob, Room),
@@ -232,7 +262,6 @@ a_nick_in_another_form_is_the_same_nick(Config) ->
 another_nick_is_everybodys(Config) ->
     story(Config, ["bob/desk", "alice/phone", "alice/desk"], fun(Room, Bob, Phone, Desk) ->
         enter(Room, [{Bob, <<"bob">>}, {Phone, <<"alice">>}]),
-        drain(Bob),
         join(Desk, Room, <<"lissy">>),
         Settled = fun(Stanza) -> mmx_stanza:is_self_presence(Stanza) andalso from_nick(Stanza) =:= <<"lissy">> end,
         [take(Session, Settled) || Session <- [Phone, Desk]],
@@ -245,11 +274,10 @@ another_nick_is_everybodys(Config) ->
 another_nick_that_is_taken_changes_nothing(Config) ->
     story(Config, ["bob/desk", "alice/phone", "alice/desk"], fun(Room, Bob, Phone, Desk) ->
         enter(Room, [{Bob, <<"bob">>}, {Phone, <<"alice">>}]),
-        drain(Bob),
         Self = own(join(Desk, Room, <<"bob">>)),
         ?assertEqual({<<"alice">>, [110, 210]}, {from_nick(Self), status_codes(Self)}),
         ?assertEqual(<<"conflict">>, error_condition(take(Desk, fun(Stanza) -> type(Stanza) =:= <<"error">> end))),
-        ?assertEqual([], sync(Phone)),
+        ?assertEqual([], sync(Phone, Room)),
         marker(Bob, Bob, Room),
         [hears_marker(Session) || Session <- [Phone, Desk]],
         told(Desk, Room, <<"still here">>, [Bob, Phone, Desk])

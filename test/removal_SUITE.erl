@@ -81,7 +81,7 @@ a_kick_reaches_every_session(Config) ->
 a_kick_looks_as_it_does_to_a_native_session(Config) ->
     story(Config, ["bob/desk", "alice/phone", "carol/phone"], fun(Room, Bob, Phone, Carol) ->
         enter(Room, [{Bob, <<"bob">>}, {Phone, <<"alice">>}, {Carol, <<"carol">>}]),
-        drain(Phone),
+        settle(Room, [Phone]),
         set_role(Bob, Room, <<"carol">>, none),
         Native = recv_until(Carol, fun(Stanza) -> from_nick(Stanza) =:= <<"carol">> end),
         removed(Phone, Room, <<"carol">>),
@@ -135,7 +135,7 @@ who_was_kicked_may_come_back(Config) ->
         kicked(Room, Bob, [Phone, Desk]),
         ?assertEqual([undefined, <<"bob">>, <<"alice">>], nicks(join(Desk, Room, <<"alice">>))),
         ?assertMatch([#xmlel{name = <<"presence">>}], seen(Bob, Room)),
-        ?assertEqual([], sync(Phone)),
+        ?assertEqual([], sync(Phone, Room)),
         ?assertEqual([undefined, <<"bob">>, <<"alice">>], nicks(join(Phone, Room, <<"alice">>))),
         ?assertEqual([{<<"alice">>, account(Desk)}, {<<"bob">>, jid(Bob)}], in_room(Config, Room))
     end).
@@ -235,7 +235,6 @@ who_comes_at_the_moment_of_a_kick_is_out_too(Config) ->
 who_leaves_at_the_moment_of_a_kick_is_out_once(Config) ->
     story(Config, ["bob/desk", "alice/phone"], fun(Room, Bob, Phone) ->
         enter(Room, [{Bob, <<"bob">>}, {Phone, <<"alice">>}]),
-        drain(Bob),
         paused(Config, Room, fun() ->
             send(Bob, kick(Room, <<"alice">>)),
             drain(Bob),
@@ -262,7 +261,6 @@ a_kick_without_any_session_is_final(Config) ->
 the_kick_of_another_is_seen(Config) ->
     story(Config, ["bob/desk", "carol/desk", "alice/phone", "alice/desk"], fun(Room, Bob, Carol, Phone, Desk) ->
         enter(Room, [{Bob, <<"bob">>}, {Carol, <<"carol">>}, {Phone, <<"alice">>}, {Desk, <<"alice">>}]),
-        drain(Bob),
         set_role(Bob, Room, <<"carol">>, none),
         Gone = [removed(Session, Room, <<"carol">>) || Session <- [Phone, Desk]],
         ?assertEqual([[307], [307]], [status_codes(Stanza) || Stanza <- Gone]),
@@ -294,4 +292,4 @@ out(Config, Room, Bob, Sessions) ->
     _ = [sync(Session, Room) || Session <- Sessions],
     _ = seen(Bob, Room),
     ?assertEqual([{<<"bob">>, jid(Bob)}], in_room(Config, Room)),
-    [?assertEqual([], sync(Session)) || Session <- Sessions].
+    [?assertEqual([], sync(Session, Room)) || Session <- Sessions].

@@ -34,7 +34,7 @@ init_per_suite(Config) ->
 end_per_suite(Config) ->
     mmx_server:stop(?config(server, Config)).
 
-%% B24.174 (option access)
+%% B23.174 (option access)
 an_account_outside_access_joins_by_itself(Config) ->
     story(Config, ["plain/phone", "plain/desk"], fun(Room, Phone, Desk) ->
         join(Phone, Room, <<"phone">>),

@@ -22,6 +22,7 @@ short_enough() {
 }
 
 short_enough
+python3 tools/conformance.py --check
 cargo fmt --all --check
 cargo clippy --workspace --all-targets -- -D warnings
 rebar3 xref

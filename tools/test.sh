@@ -19,6 +19,8 @@ add() {
 if [ $# = 0 ]; then
     status=0
     cargo test --workspace --no-fail-fast 2>&1 | tee "$logs/cargo" || status=$?
+    # Each benchmark once, to see that it works.
+    cargo test --package minimix-bench --bench core || status=$?
     # shellcheck disable=SC2046
     add $status $(cargo_counts "$logs/cargo")
 fi

@@ -2,7 +2,7 @@
 %%% the effects are executed by whoever brought the input.
 -module(minimix_door).
 
--export([from_session/3, from_room/3, catch_up/3, answered/3]).
+-export([from_session/3, from_room/3, catch_up/3, answered/4]).
 -export([session_gone/3, session_resumed/4, stop_account/2, stop_all/1, rooms/1, tick/2]).
 
 -include_lib("xmpp/include/xmpp.hrl").
@@ -36,9 +36,9 @@ catch_up(State, Room, #{jid := Jid} = Stream) ->
     Stream1.
 
 %% @doc A session's request has its answer.
--spec answered(state(), jid:ljid(), ejabberd_c2s:state()) -> ejabberd_c2s:state().
-answered(State, Room, #{jid := Jid} = Stream) ->
-    {drop, Stream1} = in_stream(State, Jid, Room, {answered, self()}, none, Stream),
+-spec answered(state(), jid:ljid(), boolean(), ejabberd_c2s:state()) -> ejabberd_c2s:state().
+answered(State, Room, IsGranted, #{jid := Jid} = Stream) ->
+    {drop, Stream1} = in_stream(State, Jid, Room, {answered, self(), IsGranted}, none, Stream),
     Stream1.
 
 %% @doc A session's stream ended, or the session became unavailable to its server.

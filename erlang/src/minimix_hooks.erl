@@ -146,11 +146,12 @@ carbon(To, {_, #{lserver := Host, jid := Jid} = Stream} = Acc) ->
 c2s_handle_info(#{lserver := Host} = Stream, {minimix, catch_up, Room}) ->
     {stop, in_stream(Host, Stream, fun(State) -> minimix_door:catch_up(State, Room, Stream) end)};
 c2s_handle_info(#{lserver := Host} = Stream, {iq_reply, Reply, {minimix, Room, Request, Tell}}) ->
-    Stream1 = ejabberd_c2s:send(Stream, reply_to(Request, Reply)),
+    #iq{type = Type} = Answer = reply_to(Request, Reply),
+    Stream1 = ejabberd_c2s:send(Stream, Answer),
     case Tell of
         true ->
-            {stop, in_stream(Host, Stream1,
-                             fun(State) -> minimix_door:answered(State, Room, Stream1) end)};
+            Told = fun(State) -> minimix_door:answered(State, Room, Type =:= result, Stream1) end,
+            {stop, in_stream(Host, Stream1, Told)};
         false ->
             {stop, Stream1}
     end;

@@ -34,7 +34,7 @@
         {session, pid(), Resource :: binary(), nick(), fxml:xmlel()} |
         {room, nick(), fxml:xmlel()} |
         {catch_up, pid(), Resource :: binary()} |
-        {answered, pid()} |
+        {answered, pid(), IsGranted :: boolean()} |
         {detach, pid()} |
         {resumed, Old :: pid(), New :: pid()} |
         stop.

@@ -20,7 +20,7 @@
     jid/1, account/1
 ]).
 -import(mmx_muc, [
-    enter/2, join/3, join/4, try_join/3, try_join/4, ask/3, ask/4, entered/2, answered/2,
+    enter/2, settle/2, join/3, join/4, try_join/3, try_join/4, ask/3, ask/4, entered/2, answered/2,
     leave/2, removed/3, nick/2, rename/3, say/3, told/4, whisper/4, subject/3, hears/3,
     marker/3, until_marker/3, seen/2, set_role/4, set_affiliation/4, destroy/2, configure/3
 ]).

@@ -2,7 +2,7 @@
 -module(mmx_muc).
 
 -export([join/3, join/4, try_join/3, try_join/4, ask/3, ask/4, entered/2, answered/2]).
--export([enter/2, leave/2, removed/3, nick/2, rename/3]).
+-export([enter/2, settle/2, leave/2, removed/3, nick/2, rename/3]).
 -export([say/3, told/4, whisper/4, subject/3, hears/3, marker/3, until_marker/3, seen/2]).
 -export([set_role/4, set_affiliation/4, configure/3, destroy/2]).
 
@@ -94,7 +94,12 @@ until(Client, Room, IsIt) ->
 -spec enter(binary(), [{mmx_client:client(), binary()}]) -> ok.
 enter(Room, People) ->
     [join(Client, Room, Nick) || {Client, Nick} <- People],
-    lists:foreach(fun({Client, _}) -> mmx_client:drain(Client) end, People).
+    settle(Room, [Client || {Client, _} <- People]).
+
+%% What the room has told them so far is read. One may hear of it before another does, so each asks the room.
+-spec settle(binary(), [mmx_client:client()]) -> ok.
+settle(Room, Clients) ->
+    lists:foreach(fun(Client) -> mmx_client:sync(Client, Room) end, Clients).
 
 %% Leaves, and gives the room's confirmation.
 -spec leave(mmx_client:client(), binary()) -> #xmlel{}.

@@ -32,7 +32,6 @@ cases(Suite) ->
 with_two(Config, Fun) ->
     story(Config, ["bob/desk", "alice/phone", "alice/desk"], fun(Room, Bob, Phone, Desk) ->
         ok = mmx_muc:enter(Room, [{Bob, <<"bob">>}, {Phone, <<"alice">>}, {Desk, <<"alice">>}]),
-        ok = mmx_client:drain(Bob),
         Fun(Room, Bob, Phone, Desk)
     end).
 
@@ -41,7 +40,7 @@ with_two(Config, Fun) ->
 unnoticed(Config, Room, Bob, [Session | _] = Sessions) ->
     ok = mmx_muc:marker(Bob, Bob, Room),
     [_ = mmx_client:take(Other, fun(Stanza) -> mmx_stanza:body(Stanza) =/= undefined end) || Other <- Sessions],
-    [] = lists:append([mmx_client:sync(Other) || Other <- Sessions]),
+    [] = lists:append([mmx_client:sync(Other, Room) || Other <- Sessions]),
     Expected = [{<<"alice">>, mmx_client:account(Session)}, {<<"bob">>, mmx_client:jid(Bob)}],
     {Expected, Expected} = {Expected, in_room(Config, Room)},
     ok.

@@ -8,6 +8,8 @@ use crate::names::{Nick, SessionId};
 
 /// Requests remembered per account and room.
 const MAX_REQUESTS: usize = 64;
+/// Bytes of an id that is remembered; a longer one gets no answer through us.
+const MAX_ID: usize = 1_024;
 
 /// The requests that wait for a session's answer, oldest first.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +18,9 @@ pub struct Asked(Arc<VecDeque<(SessionId, Option<Nick>, String)>>);
 impl Asked {
     /// A session was given a request of this occupant.
     pub fn add(&mut self, session: SessionId, nick: Option<Nick>, id: String) {
+        if id.len() > MAX_ID {
+            return;
+        }
         let asked = Arc::make_mut(&mut self.0);
         if asked.len() >= MAX_REQUESTS {
             asked.pop_front();

@@ -9,7 +9,9 @@ use crate::request::Request;
 use crate::xml::Xml;
 
 /// Stanzas that may wait for a session which was invited and does not come.
-pub const MAX_BACKLOG: usize = 1_000;
+const MAX_BACKLOG: usize = 1_000;
+/// Bytes that may wait likewise.
+const MAX_BACKLOG_BYTES: usize = 4 * 1024 * 1024;
 
 /// One session in the room.
 #[derive(Clone, Debug)]
@@ -68,6 +70,20 @@ impl Attachment {
     /// Whether it was sent nothing yet.
     pub fn is_waiting(&self) -> bool {
         matches!(self.phase, Phase::Waiting { .. })
+    }
+
+    /// Whether something may be due to it that it has to come for.
+    pub fn is_due(&self) -> bool {
+        matches!(self.phase, Phase::Waiting { .. } | Phase::Presences { backlog: Some(_), .. })
+    }
+
+    /// Whether more waits for it than may wait.
+    pub fn is_stuck(&self) -> bool {
+        let Phase::Presences { backlog: Some(backlog), .. } = &self.phase else {
+            return false;
+        };
+        backlog.len() > MAX_BACKLOG
+            || backlog.iter().map(Xml::size).sum::<usize>() > MAX_BACKLOG_BYTES
     }
 
     /// Where a delivery to it goes.

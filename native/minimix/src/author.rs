@@ -89,13 +89,17 @@ pub fn self_presence(
     id: Option<&str>,
 ) -> Xml {
     let own = with_own_jid(own, account, resource);
-    let root = own.root();
+    let x = own.root().child("x", muc_user::NS);
     let mut copy = Builder::default();
     copy.open("x");
     copy.attribute("xmlns", muc_user::NS);
-    for child in root.child("x", muc_user::NS).iter().flat_map(Element::children) {
-        if child.name() != "status" {
-            copy.copy(Node::Element(child));
+    for (key, value) in x.iter().flat_map(Element::attributes).filter(|(key, _)| *key != "xmlns") {
+        copy.attribute(key, value);
+    }
+    for node in x.iter().flat_map(Element::nodes) {
+        match node {
+            Node::Element(child) if child.name() == "status" => {}
+            node => copy.copy(node),
         }
     }
     for code in codes {
@@ -116,10 +120,12 @@ pub fn with_own_jid(own: &Xml, account: &Account, resource: &Resource) -> Xml {
     for (key, value) in x.attributes() {
         copy.attribute(key, value);
     }
-    for child in x.children() {
-        match child.inherits("item", &x) {
-            true => copy_item(&mut copy, child, account, resource),
-            false => copy.copy(Node::Element(child)),
+    for node in x.nodes() {
+        match node {
+            Node::Element(item) if item.inherits("item", &x) => {
+                copy_item(&mut copy, item, account, resource);
+            }
+            node => copy.copy(node),
         }
     }
     let x = copy.finish();

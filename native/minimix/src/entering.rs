@@ -178,6 +178,8 @@ impl Membership {
     /// The room confirmed the account as an occupant.
     pub fn established(&mut self, cx: &mut Cx<'_>, nick: Nick, own: Xml) {
         let user = MucUser::of(own.root());
+        let asked = self.control.as_ref().and_then(|control| control.id.as_deref());
+        self.echoes_ids = asked.is_some() && asked == own.root().attribute("id");
         let joined_by = match self.control.take() {
             Some(control) => control.by.map(|by| by.session),
             None => None,
@@ -228,6 +230,7 @@ impl Membership {
         cx.push(Effect::Send { stanza });
         self.control = None;
         self.end(cx);
+        self.has_said_goodbye = true;
         true
     }
 

@@ -80,6 +80,13 @@ impl History {
         self.subject = Some(message);
     }
 
+    /// Whether a message tells the subject that is known.
+    pub fn is_subject(&self, message: Element<'_>) -> bool {
+        let text = |message: Element<'_>| message.inner("subject").map(|subject| subject.text());
+        let known = self.subject.as_ref().and_then(|known| text(known.root()));
+        known.unwrap_or_default() == text(message).unwrap_or_default()
+    }
+
     /// Keeps a subject that was changed now.
     pub fn change_subject(&mut self, message: Xml, room: &RoomJid, now: Millis) {
         self.subject = Some(delayed(&message, room, now));

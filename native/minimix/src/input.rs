@@ -33,6 +33,8 @@ pub enum Input {
     Answered {
         /// Who had asked.
         session: SessionId,
+        /// Whether the room did what was asked.
+        granted: bool,
     },
     /// The session's stream ended, or it became unavailable to its server.
     Detach {

@@ -1,6 +1,6 @@
 //! Sessions that go, and the ends of a membership (XEP-0045 §7.14, §8.2, §9, §10.9).
 
-use crate::attachments::{Attachment, MAX_BACKLOG, Phase};
+use crate::attachments::{Attachment, Phase};
 use crate::author;
 use crate::config::LeavePolicy;
 use crate::control::{Kind, Leave};
@@ -65,6 +65,14 @@ impl Membership {
         self.end(cx);
     }
 
+    /// The room believes the account in, though it is out: it has taken a presence that crossed
+    /// the removal for a join, or answers late.
+    pub fn leave_again(&mut self, cx: &mut Cx<'_>) {
+        self.state = State::Leaving;
+        let stanza = author::leave(&cx.occupant(&self.nick), None, None);
+        self.send(cx, Kind::Leave, None, None, stanza);
+    }
+
     fn leaver(&mut self) -> Option<Target> {
         let in_flight = self.control.take().and_then(|control| control.by);
         let queued = self.queue.leave.take().map(|leave| leave.by);
@@ -89,10 +97,7 @@ impl Membership {
 
     /// A session that does not fetch its backlog is not there.
     pub fn drop_the_stuck(&mut self, cx: &mut Cx<'_>) {
-        let stuck = self.attachments.take(|attachment| {
-            matches!(&attachment.phase,
-                Phase::Presences { backlog: Some(backlog), .. } if backlog.len() > MAX_BACKLOG)
-        });
+        let stuck = self.attachments.take(Attachment::is_stuck);
         for attachment in stuck {
             self.tell_out(cx, attachment.target(true), &[code::TECHNICAL]);
         }
@@ -156,11 +161,14 @@ impl Membership {
         };
         match control.kind {
             Kind::Join(_) => {
+                if let Some(leave) = self.queue.leave.take() {
+                    self.tell_out(cx, leave.by, &[]);
+                }
                 self.turn_away(cx, StanzaError::RemoteServerTimeout);
                 let stanza = author::leave(&cx.occupant(&self.nick), None, None);
                 cx.push(Effect::Send { stanza });
-                self.queue.leave = None;
                 self.end(cx);
+                self.has_said_goodbye = true;
             }
             Kind::Leave => {
                 if let Some(leaver) = control.by {

@@ -110,6 +110,10 @@ pub(crate) struct Membership {
     pub resync_after: Millis,
     /// What a resync under way has been told so far.
     pub burst: Option<Roster>,
+    /// Whether a self-presence repeats the id of the presence that it answers.
+    pub echoes_ids: bool,
+    /// Until then a resync repeats history and subject.
+    pub repeats_until: Millis,
     pub roster: Roster,
     pub own: Option<Xml>,
     pub room_presence: Option<Xml>,
@@ -120,6 +124,8 @@ pub(crate) struct Membership {
     pub greeting: Option<(SessionId, Vec<u16>)>,
     /// Who is to configure the new room while nobody else may enter.
     pub locked_by: Option<SessionId>,
+    /// A leave is on its way that nobody waits for.
+    pub has_said_goodbye: bool,
     /// Not every creator configures: others wait no longer than this.
     pub locked_until: Millis,
     /// What others were last shown of the account.
@@ -145,6 +151,8 @@ impl Membership {
             queue: Queue::default(),
             resync_after: Millis::default(),
             burst: None,
+            echoes_ids: false,
+            repeats_until: Millis::default(),
             roster: Roster::default(),
             own: None,
             room_presence: None,
@@ -153,6 +161,7 @@ impl Membership {
             logged: false,
             greeting: None,
             locked_by: None,
+            has_said_goodbye: false,
             locked_until: Millis::default(),
             shown: None,
             sent: Sent::default(),
@@ -181,9 +190,10 @@ impl Membership {
                 }
             }
             Input::CatchUp { session } => self.serve(cx, &session),
-            Input::Answered { session } => self.configured(cx, session),
+            Input::Answered { session, granted: true } => self.configured(cx, session),
+            Input::Answered { granted: false, .. } => {}
             Input::Detach { session } => self.detach(cx, session),
-            Input::Resumed { old, new } => self.resumed(old, new),
+            Input::Resumed { old, new } => self.resumed(cx, old, new),
             Input::Stop => self.stop(cx),
             Input::Tick => self.tick(cx),
         }
@@ -226,6 +236,7 @@ impl Membership {
             shown: Some(shown),
             attachments: std::mem::take(&mut self.attachments),
             arrivals: self.arrivals,
+            sent: std::mem::take(&mut self.sent),
             control: Some(Control {
                 id: request.id.clone(),
                 by: Some(by),
@@ -249,6 +260,7 @@ impl Membership {
             state: State::Ended { until: cx.now.after(TOMBSTONE) },
             epoch: self.epoch,
             arrivals: self.arrivals,
+            sent: std::mem::take(&mut self.sent),
             ..Membership::new(self.nick.clone())
         };
     }
@@ -260,9 +272,13 @@ impl Membership {
         cx.push(Effect::Unmanage { epoch: self.epoch });
     }
 
-    fn resumed(&mut self, old: SessionId, new: SessionId) {
+    fn resumed(&mut self, cx: &mut Cx<'_>, old: SessionId, new: SessionId) {
         if let Some(attachment) = self.attachments.get_mut(old) {
             attachment.session = Session { id: new, resource: attachment.session.resource.clone() };
+            // An invitation to the old stream has gone with it.
+            if attachment.is_due() {
+                cx.push(Effect::Invite { session: new });
+            }
         }
         let by = self.control.iter_mut().filter_map(|control| control.by.as_mut());
         let nick = self.queue.nick.iter_mut().map(|change| &mut change.by);
@@ -319,12 +335,12 @@ impl Membership {
         let Some(wanted) = self.wanted(cx) else {
             return;
         };
-        let (request, to) = (waiting.request.clone(), cx.occupant(&self.nick));
-        let stanza = request.again(&wanted, &to);
+        let (to, id) = (cx.occupant(&self.nick), format!("minimix-{}", cx.fresh()));
+        let stanza = waiting.request.again(&wanted, &to, &id);
         self.shown = Some(wanted);
         self.resync_after = cx.now.after(RESYNC_PAUSE);
         self.burst = Some(Roster::default());
-        self.send(cx, Kind::Resync, request.id, None, stanza);
+        self.send(cx, Kind::Resync, Some(id), None, stanza);
     }
 
     fn update(&mut self, cx: &mut Cx<'_>) {
@@ -345,7 +361,7 @@ impl Membership {
             .or_else(|| self.shown.clone())
     }
 
-    fn send(
+    pub fn send(
         &mut self,
         cx: &mut Cx<'_>,
         kind: Kind,

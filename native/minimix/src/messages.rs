@@ -1,11 +1,12 @@
 //! Messages in both directions (XEP-0045 §7.4, §7.5, §8.1).
 
 use crate::attachments::Audience;
+use crate::control::Kind;
 use crate::effect::{Effect, StanzaError, StanzaId, Target};
 use crate::history;
 use crate::membership::{Cx, Membership, State};
 use crate::muc_user::{MucUser, code};
-use crate::names::{Nick, Session};
+use crate::names::{Millis, Nick, Session};
 use crate::xml::{Element, Xml};
 
 const NS_HINTS: &str = "urn:xmpp:hints";
@@ -56,8 +57,7 @@ impl Membership {
                 (false, true) => return self.keep(cx, stanza),
                 (false, false) => self.filled(cx),
             }
-        } else if self.burst.is_some() && (is_history || is_subject) {
-            // A resync repeats what the sessions know.
+        } else if self.is_repeated(cx, root) {
             return;
         }
         self.unlock(cx);
@@ -74,6 +74,27 @@ impl Membership {
         } else if is_worth_keeping(stanza.root()) {
             self.keep(cx, stanza);
         }
+    }
+
+    /// A resync repeats history, and at the end the subject, which the sessions know.
+    fn is_repeated(&mut self, cx: &mut Cx<'_>, message: Element<'_>) -> bool {
+        if self.burst.is_none() && self.repeats_until <= cx.now {
+            return false;
+        }
+        let is_subject = is_subject(message);
+        let is_known = match is_subject {
+            true => self.history.is_subject(message),
+            false => history::delay_of(message, cx.room).is_some(),
+        };
+        if is_known && self.burst.is_some() {
+            // The self-presence has come, unrecognised: nobody else is in the room.
+            self.control.take_if(|control| matches!(control.kind, Kind::Resync));
+            self.resynced(cx);
+        }
+        if is_subject {
+            self.repeats_until = Millis::default();
+        }
+        is_known
     }
 
     fn keep(&mut self, cx: &mut Cx<'_>, message: Xml) {

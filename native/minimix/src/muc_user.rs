@@ -41,6 +41,8 @@ pub struct MucUser {
     pub nick: Option<String>,
     /// `item/@jid`: the occupant's address.
     pub jid: Option<String>,
+    /// Whether it is a moderator, who is shown the addresses of all (XEP-0045 §4.1).
+    pub moderates: bool,
     /// Whether the room was destroyed (XEP-0045 §10.9).
     pub destroyed: bool,
 }
@@ -60,6 +62,7 @@ impl MucUser {
             } else if child.inherits("item", &x) && !seen_item {
                 read.nick = child.attribute("nick").map(String::from);
                 read.jid = child.attribute("jid").map(String::from);
+                read.moderates = child.attribute("role") == Some("moderator");
                 seen_item = true;
             } else if child.inherits("destroy", &x) {
                 read.destroyed = true;

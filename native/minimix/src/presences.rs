@@ -5,10 +5,10 @@ use crate::author;
 use crate::control::{Control, Kind, NickChange};
 use crate::effect::{Effect, StanzaError, StanzaId, Target};
 use crate::membership::{Cx, FILLING, Membership, State};
-use crate::muc_user::{MucUser, code};
+use crate::muc_user::{self, MucUser, code};
 use crate::names::{Millis, Nick, Session};
 use crate::request;
-use crate::xml::{Element, Xml};
+use crate::xml::Xml;
 
 impl Membership {
     /// A presence of a session to the room or an occupant.
@@ -78,9 +78,14 @@ impl Membership {
 
     fn available(&mut self, cx: &mut Cx<'_>, nick: Option<Nick>, stanza: Xml) {
         match (self.state, &nick) {
+            (State::Ended { .. }, Some(nick))
+                if !self.has_said_goodbye && self.is_self_presence(cx, nick, &stanza) =>
+            {
+                return self.leave_again(cx);
+            }
             (State::Ended { .. } | State::Over, _) => return,
             (State::Leaving, Some(nick)) if self.is_self_presence(cx, nick, &stanza) => {
-                self.answered(nick.clone(), stanza.root(), cx.now);
+                self.answered(nick.clone(), &stanza, cx.now);
                 return;
             }
             (State::Leaving, _) => return,
@@ -120,12 +125,19 @@ impl Membership {
 
     fn own_available(&mut self, cx: &mut Cx<'_>, nick: Nick, stanza: Xml) {
         let renamed = self.renaming.is_some();
-        let answered = self.answered(nick, stanza.root(), cx.now);
+        let answered = self.answered(nick, &stanza, cx.now);
         let resynced = matches!(answered, Some(Kind::Resync));
         if let Some(Kind::Nick(shown)) = answered {
             self.shown = Some(shown);
         }
-        let known = self.own.replace(stanza.clone()).as_ref() == Some(&stanza);
+        let moderates = MucUser::of(stanza.root()).moderates;
+        let before = self.own.replace(stanza.clone());
+        let moderated = before.as_ref().is_some_and(|own| MucUser::of(own.root()).moderates);
+        if moderates != moderated && !self.non_anonymous {
+            // Now the room shows others differently; only it can tell how.
+            self.roster.forget();
+        }
+        let known = before.as_ref() == Some(&stanza);
         if resynced {
             self.resynced(cx);
         }
@@ -161,7 +173,7 @@ impl Membership {
     }
 
     /// A resync has told everything: who was not in it is gone.
-    fn resynced(&mut self, cx: &mut Cx<'_>) {
+    pub fn resynced(&mut self, cx: &mut Cx<'_>) {
         let Some(burst) = self.burst.take() else {
             return;
         };
@@ -172,12 +184,14 @@ impl Membership {
                 cx.push(Effect::Deliver { target, stanza: stanza.clone() });
             }
         }
+        self.repeats_until = cx.now.after(FILLING);
         self.invite(cx);
         self.forget_if_too_large(cx);
     }
 
     fn unavailable(&mut self, cx: &mut Cx<'_>, nick: Option<Nick>, stanza: &Xml) {
         if matches!(self.state, State::Ended { .. } | State::Over) {
+            self.has_said_goodbye = false;
             return;
         }
         let user = MucUser::of(stanza.root());
@@ -220,7 +234,7 @@ impl Membership {
     fn refused(&mut self, cx: &mut Cx<'_>, error: &Xml) {
         let id = error.root().attribute("id");
         let Some(control) = &self.control else { return };
-        if id.is_some() && id != control.id.as_deref() {
+        if id != control.id.as_deref() {
             return;
         }
         match control.kind {
@@ -257,17 +271,22 @@ impl Membership {
 
     /// A self-presence answers the control presence in flight, unless that asks for another nick
     /// or for the end.
-    fn answered(&mut self, nick: Nick, own: Element<'_>, now: Millis) -> Option<Kind> {
+    fn answered(&mut self, nick: Nick, own: &Xml, now: Millis) -> Option<Kind> {
         let renamed = nick != self.nick;
-        let told = self.burst.as_ref().is_some_and(|burst| burst.len() > 0);
-        let id = own.attribute("id");
+        let told = !self.echoes_ids && self.burst.as_ref().is_some_and(|burst| burst.len() > 0);
+        let id = own.root().attribute("id");
+        // A role that changes meanwhile is told with the presence as it was.
+        let tells_role = self.own.as_ref().is_some_and(|before| {
+            author::shown(before) == author::shown(own) && item_of(before) != item_of(own)
+        });
         self.renaming = None;
         self.set_nick(nick, now);
         let answers = |control: &mut Control| match control.kind {
-            Kind::Nick(_) => renamed,
-            Kind::Update => true,
-            // The self-presence comes last: before any other it speaks of something else.
-            Kind::Resync => told || id.is_some() && id == control.id.as_deref(),
+            // A room may take the nick asked for, rewritten, for the one that it is.
+            Kind::Nick(_) => renamed || !tells_role,
+            Kind::Update => !tells_role,
+            // It comes last: before any other it speaks of something else, a role for instance.
+            Kind::Resync => told || id == control.id.as_deref(),
             Kind::Join(_) | Kind::Leave => false,
         };
         self.control.take_if(answers).map(|control| control.kind)
@@ -288,4 +307,9 @@ impl Membership {
             self.established(cx, nick, own);
         }
     }
+}
+
+/// Role, affiliation and address, as a room tells them.
+fn item_of(presence: &Xml) -> Option<Xml> {
+    presence.root().child("x", muc_user::NS)?.inner("item").map(|item| item.to_xml())
 }

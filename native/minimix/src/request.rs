@@ -50,8 +50,8 @@ impl Request {
     }
 
     /// The join of an account that is in the room: to be told everything, and nobody notices.
-    pub fn again(&self, shown: &Xml, to: &str) -> Xml {
-        let presence = author::update(shown, to, self.id.as_deref());
+    pub fn again(&self, shown: &Xml, to: &str, id: &str) -> Xml {
+        let presence = author::update(shown, to, Some(id));
         author::join(&presence, to, self.password.as_deref(), 0)
     }
 

@@ -85,7 +85,10 @@ impl Room {
         let Some(mut membership) = self.membership(account, &input) else {
             return unmanaged(&input);
         };
-        if membership.state == State::Over && around.other_rooms >= around.config.max_rooms {
+        let is_out = matches!(membership.state, State::Ended { .. } | State::Over);
+        let enters =
+            matches!(&input, Input::FromSession { stanza, .. } if request::is_join(stanza.root()));
+        if is_out && enters && around.other_rooms >= around.config.max_rooms {
             return rejected(StanzaError::ResourceConstraint);
         }
         let mut cx = Cx {

@@ -9,6 +9,8 @@ use crate::names::{Millis, SessionId};
 
 /// Messages remembered per account and room.
 const MAX_MESSAGES: usize = 256;
+/// Bytes of an id that is remembered; no client needs more.
+const MAX_ID: usize = 1_024;
 /// How long an error may take.
 const REMEMBERED: u64 = 5 * 60_000;
 
@@ -36,6 +38,9 @@ impl Sent {
         fresh: impl FnOnce() -> String,
         now: Millis,
     ) -> StanzaId {
+        if id.is_some_and(|id| id.len() > MAX_ID) {
+            return StanzaId::Keep;
+        }
         let taken = |id: &str| self.0.iter().any(|sent| sent.id == id && sent.session != session);
         let (on_the_way, change) = match id {
             Some(id) if !taken(id) => (id.to_owned(), StanzaId::Keep),

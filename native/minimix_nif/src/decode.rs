@@ -27,8 +27,8 @@ pub fn input(term: Term<'_>) -> NifResult<Input> {
         (tag, [pid, resource]) if tag == atoms::catch_up() => {
             Ok(Input::CatchUp { session: session(*pid, *resource)? })
         }
-        (tag, [pid]) if tag == atoms::answered() => {
-            Ok(Input::Answered { session: pid::session(*pid)? })
+        (tag, [pid, granted]) if tag == atoms::answered() => {
+            Ok(Input::Answered { session: pid::session(*pid)?, granted: granted.decode()? })
         }
         (tag, [pid]) if tag == atoms::detach() => {
             Ok(Input::Detach { session: pid::session(*pid)? })

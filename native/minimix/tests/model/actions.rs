@@ -4,7 +4,7 @@ use minimix::{Effect, Input, Xml};
 
 use crate::chat::{Ask, Chat};
 use crate::host::{Cause, Context};
-use crate::room::PASSWORD;
+use crate::room::{JIDS, PASSWORD, Scope};
 use crate::stanza::{self, NS_MUC, NS_OWNER, NS_PING, element, serial, stanza as build, text};
 use crate::transition::{ACCOUNTS, DEVICES, NICKS, ROOMS, SHOWS, Transition, Wish};
 use crate::world::{Mail, Source, World};
@@ -108,24 +108,27 @@ impl World {
             let waits = stream.mailbox.iter().any(
                 |mail| matches!(mail, Mail::Delivery { room, last, .. } if *room == at.room && *last),
             );
-            chat.is_attached() && chat.leaving.is_none() && chat.ask.is_none() && !waits
+            chat.is_in() && chat.ask.is_none() && !waits
         })
     }
 
     fn join(&mut self, at: At, nick: u8, password: bool, wish: Wish) -> Result<(), String> {
         let nick = NICKS[usize::from(nick) % NICKS.len()].to_owned();
+        if self.standing(self.account_of(at.stream), at.room) == minimix::Standing::Ended
+            && self.is_taken_for_a_join(at)
+        {
+            // Nobody could tell which of the two the room answers first.
+            self.settle()?;
+        }
         let number = self.number();
         let since = self.now;
         let Some(chat) = self.chat(at) else { return Ok(()) };
         let id = format!("j{}", chat.asked.len());
-        chat.asked.push(id.clone());
-        chat.ask = Some(Ask { id: id.clone(), nick: nick.clone(), password, wish, since });
-        chat.is_hidden = false;
+        chat.joins(Ask { id: id.clone(), nick: nick.clone(), wish, since });
         let mut inside = vec![history(wish)];
         inside.extend(password.then(|| text("password", PASSWORD)));
         let x = element("x", &[("xmlns", NS_MUC)], &inside);
         let stanza = build("presence", &[("id", Some(&id))], &[serial(number), x]);
-        self.serials.insert(number, at.stream);
         let effects = self.from_session(at.stream, at.room, Some(&nick), stanza, Cause::Other)?;
         if effects.iter().any(|effect| matches!(effect, Effect::Reject { .. }))
             && let Some(chat) = self.chat(at)
@@ -133,6 +136,21 @@ impl World {
             chat.ask = None;
         }
         Ok(())
+    }
+
+    /// Whether a presence that crossed a removal brings, or has brought, the account in again.
+    fn is_taken_for_a_join(&self, at: At) -> bool {
+        let account = self.account_of(at.stream);
+        let room = &self.rooms[at.room];
+        let enters = |up: &crate::room::Up| {
+            up.from == JIDS[account]
+                && up.stanza.root().name() == "presence"
+                && (room.style.lets_in_anybody || up.stanza.root().child("x", NS_MUC).is_some())
+        };
+        let here = self.up.iter().filter(|((_, room), _)| *room == at.room);
+        let mut down = self.pairs[account][at.room].down.iter();
+        here.flat_map(|(_, queue)| queue).any(enters)
+            || down.any(|down| matches!(down.scope, Scope::Greeting | Scope::Entered))
     }
 
     fn update(&mut self, at: At, show: u8) -> Result<(), String> {
@@ -147,9 +165,9 @@ impl World {
         let nick = NICKS[usize::from(nick) % NICKS.len()];
         let number = self.number();
         let Some(chat) = self.chat(at) else { return Ok(()) };
-        let id = format!("r{}", chat.renames.len());
+        let id = format!("r{number}");
         chat.renames.push(id.clone());
-        self.serials.insert(number, at.stream);
+        self.renamers.insert(id.clone(), at.stream);
         let stanza = build("presence", &[("id", Some(&id))], &[serial(number)]);
         self.updates(at, nick, stanza)
     }
@@ -171,10 +189,7 @@ impl World {
             return Ok(());
         }
         let Some(chat) = self.chat(at) else { return Ok(()) };
-        if chat.is_attached() || chat.ask.is_some() {
-            chat.leaving = Some(now);
-            chat.ask = None;
-        }
+        chat.leaves(now);
         let stanza = build("presence", &[("type", Some("unavailable"))], &[text("status", "bye")]);
         self.from_session(at.stream, at.room, Some(&nick), stanza, Cause::Leave)?;
         Ok(())
@@ -246,11 +261,13 @@ impl World {
         Ok(())
     }
 
+    /// What belongs to no attachment was for that stream alone.
     fn reroute(&mut self, device: usize, mailbox: impl IntoIterator<Item = Mail>) {
         let heir = self.current[device].and_then(|heir| self.streams.get_mut(&heir));
         if let Some(heir) = heir {
-            let stanzas = mailbox.into_iter().filter(|mail| matches!(mail, Mail::Delivery { .. }));
-            heir.mailbox.extend(stanzas);
+            let is_stanza =
+                |mail: &Mail| matches!(mail, Mail::Delivery { generation: Some(_), .. });
+            heir.mailbox.extend(mailbox.into_iter().filter(is_stanza));
         }
     }
 
@@ -268,7 +285,7 @@ impl World {
                 gone.mailbox.into_iter().filter(|mail| matches!(mail, Mail::Delivery { .. }));
             stream.mailbox = stanzas.chain(since).collect();
         }
-        for stream in self.serials.values_mut().filter(|stream| **stream == old) {
+        for stream in self.renamers.values_mut().filter(|stream| **stream == old) {
             *stream = new;
         }
         for ticket in self.tickets.values_mut().filter(|ticket| ticket.stream == Some(old)) {
@@ -284,6 +301,7 @@ impl World {
             *chat = Chat {
                 is_hidden: true,
                 asked: std::mem::take(&mut chat.asked),
+                asked_at: chat.asked_at,
                 renames: std::mem::take(&mut chat.renames),
                 messages: std::mem::take(&mut chat.messages),
                 ..Chat::default()
@@ -298,6 +316,7 @@ impl World {
             if self.standing(account, room) != minimix::Standing::None {
                 let context = Context::new(account, room, Cause::Gone, Source::Clock);
                 self.bring(Input::Stop, &context)?;
+                self.pair(account, room).known.is_forgotten();
             }
         }
         Ok(())

@@ -63,3 +63,88 @@ fn an_update_that_crosses_a_removal_leaves_no_ghost_in_a_room_that_takes_it_for_
         ],
     );
 }
+
+#[test]
+fn a_role_that_changes_meanwhile_does_not_answer_an_update() {
+    plays(
+        &Setup::default(),
+        &[
+            join(1, 0),
+            ToRoom { which: 0 },
+            FromRoom { which: 0 },
+            InRoom { room: 0, event: E::Role { whom: 0, role: 0 } },
+            Update { device: 1, room: 0, show: 0 },
+            Update { device: 1, room: 0, show: 1 },
+        ],
+    );
+}
+
+#[test]
+fn who_resumes_comes_for_what_the_old_stream_was_invited_to() {
+    plays(
+        &Setup::default(),
+        &[
+            join(2, 0),
+            ToRoom { which: 0 },
+            FromRoom { which: 0 },
+            Resume { device: 2 },
+            FromRoom { which: 0 },
+            Resume { device: 2 },
+        ],
+    );
+}
+
+#[test]
+fn who_leaves_before_an_answer_that_never_comes_is_told_when_time_is_over() {
+    plays(&Setup::default(), &[join(1, 0), Leave { device: 1, room: 0 }, Vanish { which: 0 }]);
+}
+
+#[test]
+fn an_error_for_an_update_that_crossed_a_kick_does_not_refuse_the_next_join() {
+    plays(
+        &Setup::default(),
+        &[
+            join(0, 0),
+            Settle,
+            Update { device: 0, room: 0, show: 1 },
+            InRoom { room: 0, event: E::Kick { whom: 0 } },
+            FromRoom { which: 0 },
+            FromRoom { which: 0 },
+            join(1, 0),
+            Settle,
+        ],
+    );
+}
+
+#[test]
+fn a_message_that_comes_back_after_a_kick_and_a_join_has_its_own_id_again() {
+    plays(
+        &Setup::default(),
+        &[
+            join(0, 0),
+            Settle,
+            InRoom { room: 0, event: E::Kick { whom: 0 } },
+            Say { device: 0, room: 0, id: None },
+            FromRoom { which: 0 },
+            FromRoom { which: 0 },
+            join(1, 0),
+            ToRoom { which: 1 },
+        ],
+    );
+}
+
+#[test]
+fn a_nick_that_the_room_rewrites_to_the_present_one_is_answered() {
+    let mut setup = Setup { changes_nick: true, ..Setup::default() };
+    setup.styles[0].rewrites_nicks = true;
+    plays(
+        &setup,
+        &[
+            join(0, 0),
+            Settle,
+            InRoom { room: 0, event: E::Role { whom: 0, role: 0 } },
+            FromRoom { which: 0 },
+            join(0, 0),
+        ],
+    );
+}

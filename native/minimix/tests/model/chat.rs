@@ -15,9 +15,15 @@ use crate::transition::Wish;
 pub struct Ask {
     pub id: String,
     pub nick: String,
-    pub password: bool,
     pub wish: Wish,
     pub since: u64,
+}
+
+/// A leave, and the join before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parting {
+    left: u64,
+    joined: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,12 +43,13 @@ pub struct Chat {
     pub stage: Stage,
     /// The last join that has no answer: its answer is one to all before it.
     pub ask: Option<Ask>,
-    /// Ids of all joins that no error has answered.
+    /// Ids of all joins that no error has answered, and when the last one was.
     pub asked: Vec<String>,
+    pub asked_at: u64,
     /// It became unavailable to its server.
     pub is_hidden: bool,
-    /// Its last leave waits for an answer, since then.
-    pub leaving: Option<u64>,
+    /// Its leaves that wait for an answer.
+    pub leaves: Vec<Parting>,
     /// Presences that it sent though it was out, in the core's view, and that were answered.
     pub strays: usize,
     /// Ids of its nick changes.
@@ -74,15 +81,13 @@ impl Chat {
         self.stage != Stage::Out
     }
 
-    /// The conversation is over, by what was sent at that time: what the session has asked for
-    /// since stands.
-    pub fn ends(&mut self, at: u64) {
-        let is_kept = |ask: &Ask| ask.since > at || self.leaving.is_some();
-        let ask = self.ask.take().filter(is_kept);
+    /// It is out; what it has asked for stands.
+    pub fn is_out(&mut self) {
         *self = Chat {
-            leaving: self.leaving.filter(|since| *since > at && ask.is_some()),
-            ask,
+            ask: self.ask.take(),
             asked: std::mem::take(&mut self.asked),
+            asked_at: self.asked_at,
+            leaves: std::mem::take(&mut self.leaves),
             renames: std::mem::take(&mut self.renames),
             messages: std::mem::take(&mut self.messages),
             is_hidden: self.is_hidden,
@@ -91,9 +96,36 @@ impl Chat {
         };
     }
 
+    /// The conversation is over, by what was sent at that time: what the session has asked for
+    /// since stands.
+    fn ends(&mut self, at: u64) {
+        let is_first = self.leaves.first().is_some_and(|leave| leave.joined <= at);
+        let left = is_first.then(|| self.leaves.remove(0).left);
+        self.ask.take_if(|ask| ask.since <= at && left.is_none_or(|left| ask.since <= left));
+        self.is_out();
+    }
+
+    pub fn joins(&mut self, ask: Ask) {
+        self.asked.push(ask.id.clone());
+        self.asked_at = ask.since;
+        self.ask = Some(ask);
+        self.is_hidden = false;
+    }
+
+    pub fn leaves(&mut self, now: u64) {
+        if self.ask.take().is_some() || (self.is_attached() && self.leaves.is_empty()) {
+            self.leaves.push(Parting { left: now, joined: self.asked_at });
+        }
+    }
+
     /// Whether anything may tell it that it is out.
     fn may_be_told_out(&self) -> bool {
-        self.is_attached() || self.leaving.is_some() || self.ask.is_some() || self.is_hidden
+        self.is_attached() || !self.leaves.is_empty() || self.ask.is_some() || self.is_hidden
+    }
+
+    /// Whether it takes part and means to stay.
+    pub fn is_in(&self) -> bool {
+        self.is_attached() && self.leaves.is_empty()
     }
 
     /// The session gets a stanza of the room, or one in its name.
@@ -124,6 +156,9 @@ impl Chat {
     /// Whether it is the next thing that the room said (I3) and how it said it (I6).
     fn follows(&mut self, stanza: &Xml, known: &Known, jid: &str) -> Result<(bool, Scope), String> {
         let is = stanza::canonical(stanza);
+        // A removal need not wait until the session has come for history and subject.
+        let own = self.own.as_ref().and_then(stanza::nick);
+        let aborts = self.stage == Stage::Inside && own.is_some() && stanza::nick(stanza) == own;
         while let Some(entry) = known.log.get(self.cursor) {
             let original = match entry.own {
                 true => stanza::with_own_jid(&entry.stanza, jid),
@@ -131,13 +166,14 @@ impl Chat {
             };
             let is_out = entry.scope == Scope::Out;
             if stanza::canonical(&original) == is
-                && (entry.due != Due::None || self.leaving.is_some())
+                && (entry.due != Due::None || !self.leaves.is_empty())
             {
                 self.cursor += 1;
                 return Ok((entry.own, entry.scope));
             }
             // A session that has asked to leave may be spared the rest.
-            let is_spared = (self.leaving.is_some() && !is_out) || self.stage == Stage::Out;
+            let is_spared =
+                ((!self.leaves.is_empty() || aborts) && !is_out) || self.stage == Stage::Out;
             if entry.due == Due::All && !is_spared {
                 return Err(format!(
                     "I3/I6: a gap, a double or a change: expected {original}, but got {stanza}"
@@ -213,12 +249,25 @@ impl Chat {
         let at_id = self.asked.iter().position(|asked| Some(asked.as_str()) == id);
         let at_id = at_id.ok_or_else(|| format!("an error for another's join: {stanza}"))?;
         let id = self.asked.remove(at_id);
-        if let Some(ask) = self.ask.take_if(|ask| ask.id == id) {
-            let from = stanza::nick(stanza);
-            self.must(from == Some(ask.nick.as_str()), "an error with another's nick", stanza)?;
-            self.ends(at);
+        match self.ask.take_if(|ask| ask.id == id) {
+            Some(ask) => {
+                let from = stanza::nick(stanza);
+                self.must(from == Some(ask.nick.as_str()), "an error with another's nick", stanza)?;
+                self.ends(at);
+            }
+            None if !self.leaves.is_empty() => _ = self.leaves.remove(0),
+            None => {}
         }
-        self.leaving = None;
+        Ok(())
+    }
+
+    /// Its leave is answered at once.
+    pub fn is_let_go(&mut self, answer: &Xml) -> Result<(), String> {
+        let item = Item::of(answer);
+        let has_left = self.leaves.pop().is_some();
+        self.must(has_left, "I4: told out, but did not leave", answer)?;
+        self.must(item.has(110) && item.role == "none", "I2: out, but how", answer)?;
+        self.is_out();
         Ok(())
     }
 

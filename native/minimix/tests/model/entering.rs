@@ -26,7 +26,8 @@ impl Entrance<'_> {
         if !self.known.is_joined {
             return Err("I4: attached to a room that has not confirmed".into());
         }
-        chat.ends(self.now);
+        chat.is_out();
+        chat.leaves.clear();
         chat.generation = Some(generation);
         chat.stage = Stage::Inside;
         chat.wish = Some(ask.wish);

@@ -174,6 +174,7 @@ impl Room {
         let role = ["moderator", "participant", "visitor"][usize::from(role) % 3];
         if let Some(jid) = self.at(whom)
             && let Some(occupant) = self.occupant_mut(&jid)
+            && occupant.role != role
         {
             occupant.role = role;
             let changed = occupant.clone();

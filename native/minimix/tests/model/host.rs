@@ -113,14 +113,15 @@ impl World {
                     self.deliver(room, target, &fork, *own, false);
                 }
             }
-            Effect::Deliver { target, stanza } => self.deliver(room, target, stanza, false, true),
+            Effect::Deliver { target, stanza } => {
+                self.is_no_false_timeout(context, target, stanza)?;
+                self.deliver(room, target, stanza, false, true);
+            }
             Effect::Attached { generation, .. } => *attached = Some(*generation),
             Effect::Replay { stanzas } => self.replay(stanzas, attached.take(), context)?,
             Effect::Detached => {
-                // A join that comes again is not answered by it.
-                let at = self.now - u64::from(context.cause != Cause::Leave);
                 let stream = self.streams.get_mut(&context.stream()?).ok_or("no stream")?;
-                stream.chats[room].ends(at);
+                stream.chats[room].is_out();
             }
             Effect::Invite { session } => {
                 if let Some(stream) = self.streams.get_mut(&session.0) {
@@ -136,6 +137,24 @@ impl World {
             Effect::Reject { .. } | Effect::Result => {}
         }
         Ok(())
+    }
+
+    /// Where nothing was lost, and the room is open, nobody is told that time is over.
+    fn is_no_false_timeout(
+        &self,
+        context: &Context,
+        target: &Target,
+        stanza: &Xml,
+    ) -> Result<(), String> {
+        let (pair, room) = (&self.pairs[context.account][context.room], &self.rooms[context.room]);
+        let is_error = stanza::condition(stanza).as_deref() == Some("remote-server-timeout");
+        let item = stanza::Item::of(stanza);
+        let is_leave = item.has(110) && !item.has(333) && target.last;
+        let is_excused = pair.is_doubtful || room.is_locked || pair.known.creation.is_locked;
+        match (is_error || is_leave) && !is_excused {
+            true => Err(format!("a timeout of a room that answers everything: {stanza}")),
+            false => Ok(()),
+        }
     }
 
     /// What is let through is not ours: a session would speak for itself then.
@@ -244,7 +263,7 @@ impl World {
                 }
                 Ok(())
             }
-            (Cause::Leave, [answer]) => chat.gets_ours(answer, self.now),
+            (Cause::Leave, [answer]) => chat.is_let_go(answer),
             _ => Err(format!("a replay that nobody expects: {stanzas:?}")),
         }
     }

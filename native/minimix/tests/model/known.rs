@@ -54,6 +54,8 @@ pub struct Known {
     /// History and subject when the join was complete.
     pub filled: (Vec<(u64, Xml)>, String, u64),
     pub is_non_anonymous: bool,
+    /// The account has begun or ceased to moderate: the room shows others differently now.
+    pub is_moved: bool,
     pub creation: Creation,
 }
 
@@ -108,6 +110,7 @@ impl Known {
         }
         self.in_burst = false;
         self.own = Some(stanza.clone());
+        self.is_moved = false;
         if self.is_fresh {
             let item = Item::of(stanza);
             self.is_joined = true;
@@ -146,7 +149,12 @@ impl Known {
             None if is_gone => {}
             None => self.room = Some(stanza.clone()),
             Some(_) if down.own && is_gone => {}
-            Some(_) if down.own => self.own = Some(stanza.clone()),
+            Some(_) if down.own => {
+                let before = self.own.replace(stanza.clone()).map(|own| Item::of(&own).role);
+                let moderates = |role: &str| role == "moderator";
+                self.is_moved |= before
+                    .is_some_and(|role| moderates(&role) != moderates(&Item::of(stanza).role));
+            }
             Some(nick) if is_gone => _ = self.others.remove(nick),
             Some(nick) => {
                 self.others.insert(nick.to_owned(), stanza.clone());
@@ -158,6 +166,12 @@ impl Known {
 
     fn groupchat(&mut self, stanza: &Xml, now: u64) -> Due {
         if !self.is_joined {
+            return Due::None;
+        }
+        if self.filling.is_some() && stanza::is_subject(stanza) {
+            // In a room that tells none on entering it is the one that is waited for.
+            self.subject = stanza::subject(stanza);
+            self.fill(now);
             return Due::None;
         }
         self.fill(now);
@@ -175,6 +189,13 @@ impl Known {
         if self.filling.take().is_some() {
             self.filled = (self.past.clone(), self.subject.clone(), now);
         }
+    }
+
+    /// The core has forgotten it all.
+    pub fn is_forgotten(&mut self) {
+        self.is_joined = false;
+        self.in_burst = false;
+        self.filling = None;
     }
 
     /// Time has come.

@@ -320,7 +320,8 @@ fn style() -> impl Strategy<Value = Style> {
                 lets_in_anybody: lax,
                 says_bare_unavailable: quirk,
                 echoes_ids: echoes,
-                tells_subject: subjects || !(marks || rewrites),
+                // Where nothing ends a burst nobody can tell its end.
+                tells_subject: subjects || !(marks || rewrites) || !echoes,
                 keeps,
                 has_presence: caps,
                 is_moderated: moderated,

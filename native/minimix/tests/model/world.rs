@@ -109,8 +109,8 @@ pub struct World {
     pub requests: VecDeque<(u64, usize, bool)>,
     pub wakes: [BTreeSet<u64>; ROOMS],
     pub tickets: BTreeMap<u64, Ticket>,
-    /// Which stream wrote a stanza.
-    pub serials: BTreeMap<u64, u64>,
+    /// Which stream asked for another nick, by the id.
+    pub renamers: BTreeMap<String, u64>,
     pub numbers: u64,
     pub trace: Vec<String>,
 }
@@ -141,7 +141,7 @@ impl World {
             requests: VecDeque::new(),
             wakes: std::array::from_fn(|_| BTreeSet::new()),
             tickets: BTreeMap::new(),
-            serials: BTreeMap::new(),
+            renamers: BTreeMap::new(),
             numbers: 0,
             trace: Vec::new(),
         };

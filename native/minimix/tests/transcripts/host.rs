@@ -30,13 +30,18 @@ pub struct Host {
     pub room_got: VecDeque<Xml>,
     /// What the server handles as without the module.
     pub server_got: VecDeque<Xml>,
+    /// All streams that ever were.
     pub streams: Vec<Stream>,
+    /// The accounts whose stanzas are brought to the core.
+    pub managed: HashMap<Account, u64>,
+    /// Requests without an answer, by the ids that they have on their way.
+    pub requests: HashMap<String, Request>,
+    /// When the core wants to be told the time.
+    pub wakes: BTreeSet<Millis>,
+    /// What was numbered so far.
+    pub numbers: u64,
     room: Room,
     now: Millis,
-    pub managed: HashMap<Account, u64>,
-    pub requests: HashMap<String, Request>,
-    pub wakes: BTreeSet<Millis>,
-    pub numbers: u64,
 }
 
 /// A request on its way.
@@ -58,18 +63,13 @@ impl Host {
             room_got: VecDeque::new(),
             server_got: VecDeque::new(),
             streams: Vec::new(),
-            room: Room::new(room(), Millis(MORNING)),
-            now: Millis(MORNING),
             managed: HashMap::new(),
             requests: HashMap::new(),
             wakes: BTreeSet::new(),
             numbers: 0,
+            room: Room::new(room(), Millis(MORNING)),
+            now: Millis(MORNING),
         }
-    }
-
-    /// All streams that ever were.
-    pub fn streams(&mut self) -> &mut [Stream] {
-        &mut self.streams
     }
 
     /// The session of this name; it connects if there is none.
@@ -255,8 +255,9 @@ impl Host {
                 Some(Mail::CatchUp) => self.bring_one(Input::CatchUp { session }, &in_hand)?,
                 Some(Mail::Answer { stanza, tell }) => {
                     stream.show(&stanza);
+                    let granted = stanza.root().attribute("type") == Some("result");
                     if tell {
-                        self.bring_one(Input::Answered { session: id }, &in_hand)?;
+                        self.bring_one(Input::Answered { session: id, granted }, &in_hand)?;
                     }
                 }
                 None => {}

@@ -4,7 +4,7 @@ use minimix::{Input, LeavePolicy, NickPolicy, OfflinePresence, Xml};
 
 use crate::host::Host;
 use crate::pattern;
-use crate::script::{Action, Step, Stream, milliseconds};
+use crate::script::{Action, Step, StreamEvent, milliseconds};
 use crate::words::{self, Context, address};
 
 /// What a failure shows of a stanza.
@@ -21,11 +21,11 @@ impl Play {
     /// Plays all steps. A failure tells the conversation up to the line that differs.
     pub fn all(steps: &[Step]) -> Result<(), String> {
         let mut play = Play { host: Host::new(), context: Context::default(), log: String::new() };
-        let mut moment = steps.first();
+        let mut before: Option<&Step> = None;
         for step in steps {
             step.written.lines().for_each(|line| play.log.push_str(&format!("     {line}\n")));
-            let is_one_moment = moment.is_some_and(Step::sends) && step.sends();
-            moment = Some(step);
+            let is_one_moment = before.is_some_and(Step::sends) && step.sends();
+            before = Some(step);
             play.step(step, is_one_moment)
                 .map_err(|why| format!("{}\n{}: {why}\n", play.log, step.place))?;
         }
@@ -123,7 +123,7 @@ impl Play {
         if let Some(stanza) = self.host.server_got.front() {
             return Err(format!("server gets {}", shown(stanza)));
         }
-        for stream in self.host.streams() {
+        for stream in &self.host.streams {
             if let Some(stanza) = stream.shown.front() {
                 return Err(format!("{} gets {}", stream.name, shown(stanza)));
             }
@@ -131,23 +131,23 @@ impl Play {
         Ok(())
     }
 
-    fn stream(&mut self, who: &str, what: Stream) -> Result<(), String> {
+    fn stream(&mut self, who: &str, what: StreamEvent) -> Result<(), String> {
         match what {
-            Stream::IsBusy => self.host.stream(who).is_busy = true,
-            Stream::GoesOn => {
+            StreamEvent::IsBusy => self.host.stream(who).is_busy = true,
+            StreamEvent::GoesOn => {
                 self.host.stream(who).is_busy = false;
                 return self.host.drain();
             }
-            Stream::Disconnects => {
+            StreamEvent::Disconnects => {
                 let id = self.host.stream(who).id;
                 self.host.session_event(who, |session| Input::Detach { session })?;
-                let streams = self.host.streams().iter_mut();
+                let streams = self.host.streams.iter_mut();
                 streams.filter(|stream| stream.id == id).for_each(|stream| stream.is_alive = false);
             }
-            Stream::GoesOffline => {
+            StreamEvent::GoesOffline => {
                 self.host.session_event(who, |session| Input::Detach { session })?;
             }
-            Stream::Resumes => self.host.resumes(who)?,
+            StreamEvent::Resumes => self.host.resumes(who)?,
         }
         Ok(())
     }

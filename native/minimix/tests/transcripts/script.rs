@@ -17,6 +17,10 @@
 use std::fs;
 use std::path::Path;
 
+/// Who may do or get something.
+const PEOPLE: [&str; 7] =
+    ["room", "server", "laptop", "phone", "tablet", "carol/phone", "carol/tablet"];
+
 /// All that the folder holds.
 #[derive(Default)]
 pub struct Book {
@@ -67,7 +71,7 @@ pub enum Action {
     /// `nobody gets anything`
     Silence,
     /// `phone is busy` and the like
-    Stream { who: String, what: Stream },
+    Stream { who: String, what: StreamEvent },
     /// `module stops`
     Stops,
     /// `include joined`
@@ -76,7 +80,7 @@ pub enum Action {
 
 /// What can happen to a session's stream.
 #[derive(Clone, Copy)]
-pub enum Stream {
+pub enum StreamEvent {
     /// It does not read its mailbox.
     IsBusy,
     /// It reads on.
@@ -214,6 +218,10 @@ fn action(line: &str) -> Result<Action, String> {
     let people = sentence.replace(',', " ");
     let mut words: Vec<&str> = people.split_whitespace().collect();
     let text = text.to_owned();
+    let person = |who: &&str| match PEOPLE.contains(who) {
+        true => Ok((*who).to_owned()),
+        false => Err(format!("who is {who}?")),
+    };
     let mut times = 1;
     if let [first @ .., count, "times"] = words.as_slice() {
         times = count.parse().map_err(|_| "how often?")?;
@@ -230,21 +238,21 @@ fn action(line: &str) -> Result<Action, String> {
         ["module", "stops"] => Action::Stops,
         ["include", name] => Action::Include((*name).to_owned()),
         ["nobody", "gets", "anything"] => Action::Silence,
-        [who, "sends"] => Action::Sends { who: (*who).to_owned(), times, text },
-        [who, "is", "busy"] => stream(who, Stream::IsBusy),
-        [who, "goes", "on"] => stream(who, Stream::GoesOn),
-        [who, "disconnects"] => stream(who, Stream::Disconnects),
-        [who, "goes", "offline"] => stream(who, Stream::GoesOffline),
-        [who, "resumes"] => stream(who, Stream::Resumes),
+        [who, "sends"] => Action::Sends { who: person(who)?, times, text },
+        [who, "is", "busy"] => stream(person(who)?, StreamEvent::IsBusy),
+        [who, "goes", "on"] => stream(person(who)?, StreamEvent::GoesOn),
+        [who, "disconnects"] => stream(person(who)?, StreamEvent::Disconnects),
+        [who, "goes", "offline"] => stream(person(who)?, StreamEvent::GoesOffline),
+        [who, "resumes"] => stream(person(who)?, StreamEvent::Resumes),
         [who @ .., "gets" | "get", "nothing"] | [who @ .., "gets" | "get"] => {
-            Action::Get { who: who.iter().map(|who| (*who).to_owned()).collect(), times, text }
+            Action::Get { who: who.iter().map(person).collect::<Result<_, _>>()?, times, text }
         }
         _ => return Err("what does this mean?".to_owned()),
     })
 }
 
-fn stream(who: &str, what: Stream) -> Action {
-    Action::Stream { who: who.to_owned(), what }
+fn stream(who: String, what: StreamEvent) -> Action {
+    Action::Stream { who, what }
 }
 
 /// A span of time.
