@@ -12,7 +12,8 @@
     huge_and_deep_stanzas_are_survived/1,
     nothing_that_nobody_asked_for_is_delivered/1,
     a_client_cannot_make_the_account_send_an_error/1,
-    only_who_was_asked_can_answer/1
+    only_who_was_asked_can_answer/1,
+    an_answer_counts_only_from_whom_was_asked/1
 ]).
 
 -include("support/mmx.hrl").
@@ -33,7 +34,7 @@ end_per_suite(Config) ->
 a_room_that_answers_nonsense_is_survived(Config) ->
     with_service(Config, fun(Service, Room, Alice) ->
         asks_to_join(Alice, Room),
-        mmx_service:received(Service),
+        mmx_puppet:takes(Service),
         To = [" to='", account(Alice), "' from='", Room],
         Nonsense = [
             ["<presence", To, "/x'><x xmlns='http://jabber.org/protocol/muc#user'><item jid='bob@example'/>"
@@ -47,7 +48,7 @@ a_room_that_answers_nonsense_is_survived(Config) ->
             ["<message", To, "/x' type='error' id='unasked'><error/></message>"],
             ["<presence", To, "/x' type='error' id='unasked'><error/></presence>"]
         ],
-        [mmx_service:says(Service, Text) || Text <- Nonsense],
+        [puts(Service, Text) || Text <- Nonsense],
         confirms(Service, Room, Alice),
         Stanzas = mmx_client:recv_until(Alice, fun mmx_stanza:is_self_presence/1),
         ?assertEqual([Room, <<Room/binary, "/x">>, <<Room/binary, "/y">>, <<Room/binary, "/alice">>],
@@ -58,12 +59,12 @@ a_room_that_answers_nonsense_is_survived(Config) ->
 a_room_without_codes_and_subject_can_be_joined(Config) ->
     with_service(Config, fun(Service, Room, Alice) ->
         asks_to_join(Alice, Room),
-        mmx_service:received(Service),
+        mmx_puppet:takes(Service),
         To = [" to='", account(Alice), "' from='", Room],
         X = "<x xmlns='http://jabber.org/protocol/muc#user'><item affiliation='none' role='participant'/></x>",
-        mmx_service:says(Service, ["<presence", To, "/bob'>", X, "</presence>"]),
-        mmx_service:says(Service, ["<presence", To, "/alice'>", X, "</presence>"]),
-        mmx_service:says(Service, ["<message", To, "/bob' type='groupchat'><body>hello</body></message>"]),
+        puts(Service, ["<presence", To, "/bob'>", X, "</presence>"]),
+        puts(Service, ["<presence", To, "/alice'>", X, "</presence>"]),
+        puts(Service, ["<message", To, "/bob' type='groupchat'><body>hello</body></message>"]),
         [Bob, Self] = [recv(Alice), recv(Alice)],
         ?assertEqual({<<"bob">>, []}, {from_nick(Bob), status_codes(Bob)}),
         ?assertEqual({<<"alice">>, [110]}, {from_nick(Self), status_codes(Self)}),
@@ -77,7 +78,7 @@ what_a_room_says_reaches_the_session_untouched(Config) ->
         Odd = ["<message to='", account(Alice), "' from='", Room, "/bob' type='groupchat' id='a b' xml:lang='tlh' odd='1'>"
                "<odd xmlns='urn:odd' a='1' b=''><odder/> text </odd><body>one</body><body>two</body><subject>s</subject>"
                "<body xml:lang='de'>drei</body><stanza-id xmlns='urn:xmpp:sid:0' id='7' by='", Room, "'/></message>"],
-        mmx_service:says(Service, Odd),
+        puts(Service, Odd),
         Got = recv(Alice),
         Sent = fxml_stream:parse_element(iolist_to_binary(Odd)),
         ?assertEqual([<<"one">>, <<"two">>, <<"drei">>], [cdata(Body) || Body <- children(Got, body)]),
@@ -90,9 +91,9 @@ what_a_room_says_reaches_the_session_untouched(Config) ->
 ten_thousand_occupants_are_replayed_in_order(Config) ->
     with_service(Config, fun(Service, Room, Alice) ->
         asks_to_join(Alice, Room),
-        mmx_service:received(Service),
+        mmx_puppet:takes(Service),
         Nicks = [iolist_to_binary(io_lib:format("n~5..0B", [N])) || N <- lists:seq(1, 10_000)],
-        [mmx_service:says(Service, ["<presence to='", account(Alice), "' from='", Room, "/", Nick, "'/>"]) || Nick <- Nicks],
+        [puts(Service, ["<presence to='", account(Alice), "' from='", Room, "/", Nick, "'/>"]) || Nick <- Nicks],
         confirms(Service, Room, Alice),
         Stanzas = mmx_client:recv_until(Alice, fun mmx_stanza:is_self_presence/1),
         ?assertEqual(Nicks ++ [<<"alice">>], [from_nick(Stanza) || Stanza <- Stanzas]),
@@ -106,10 +107,10 @@ ten_thousand_occupants_are_replayed_in_order(Config) ->
 a_silent_room_times_out(Config) ->
     with_service(Config, fun(Service, Room, Alice) ->
         asks_to_join(Alice, Room),
-        mmx_service:received(Service),
+        mmx_puppet:takes(Service),
         Error = recv(Alice),
         ?assertEqual(<<"remote-server-timeout">>, error_condition(Error)),
-        ?assertEqual(<<"unavailable">>, type(mmx_service:received(Service)))
+        ?assertEqual(<<"unavailable">>, type(mmx_puppet:takes(Service)))
     end).
 
 %% B1.5 (XEP-0045 §7.2.2: nicks of every Unicode plane)
@@ -148,11 +149,11 @@ nothing_that_nobody_asked_for_is_delivered(Config) ->
     with_service(Config, fun(Service, Room, Alice) ->
         joins(Service, Room, Alice),
         To = [" to='", account(Alice), "' from='", Room, "/bob'"],
-        mmx_service:says(Service, ["<iq", To, " type='result' id='1'/>"]),
-        mmx_service:says(Service, ["<iq", To, " type='error' id='2'><error type='cancel'/></iq>"]),
-        mmx_service:says(Service, ["<message", To, " type='error' id='3'><error type='cancel'/></message>"]),
-        mmx_service:says(Service, ["<presence", To, " type='error' id='4'><error type='cancel'/></presence>"]),
-        mmx_service:says(Service, ["<message", To, " type='groupchat'><body>marker</body></message>"]),
+        puts(Service, ["<iq", To, " type='result' id='1'/>"]),
+        puts(Service, ["<iq", To, " type='error' id='2'><error type='cancel'/></iq>"]),
+        puts(Service, ["<message", To, " type='error' id='3'><error type='cancel'/></message>"]),
+        puts(Service, ["<presence", To, " type='error' id='4'><error type='cancel'/></presence>"]),
+        puts(Service, ["<message", To, " type='groupchat'><body>marker</body></message>"]),
         ?assertEqual(<<"marker">>, body(recv(Alice)))
     end).
 
@@ -164,42 +165,65 @@ a_client_cannot_make_the_account_send_an_error(Config) ->
          || {Start, End} <- [{"<message", "message"}, {"<presence", "presence"}, {"<iq", "iq"}], To <- ["/bob"]],
         send(Alice, ["<message to='", Room, "' type='error'><error type='cancel'/></message>"]),
         say(Alice, Room, <<"marker">>),
-        ?assertEqual(<<"marker">>, body(mmx_service:received(Service)))
+        ?assertEqual(<<"marker">>, body(mmx_puppet:takes(Service)))
     end).
 
 %% B17.121 T13 (XEP-0045 §17.4)
 only_who_was_asked_can_answer(Config) ->
     with_service(Config, fun(Service, Room, Alice) ->
         joins(Service, Room, Alice),
-        mmx_service:says(Service, ["<iq to='", account(Alice), "' from='", Room, "/bob' type='get' id='42'><query xmlns='jabber:iq:version'/></iq>"]),
+        puts(Service, ["<iq to='", account(Alice), "' from='", Room, "/bob' type='get' id='42'><query xmlns='jabber:iq:version'/></iq>"]),
         ?assertEqual(<<"42">>, attr(recv(Alice), id)),
         send(Alice, ["<iq to='", Room, "/eve' type='result' id='42'/>"]),
         send(Alice, ["<iq to='", Room, "/bob' type='result' id='42'/>"]),
         send(Alice, ["<iq to='", Room, "/bob' type='result' id='42'/>"]),
         say(Alice, Room, <<"marker">>),
-        Answer = mmx_service:received(Service),
+        Answer = mmx_puppet:takes(Service),
         ?assertEqual({account(Alice), <<Room/binary, "/bob">>}, {from(Answer), attr(Answer, to)}),
-        ?assertEqual(<<"marker">>, body(mmx_service:received(Service)))
+        ?assertEqual(<<"marker">>, body(mmx_puppet:takes(Service)))
+    end).
+
+%% B17.117 T13 (XEP-0045 §17.4)
+an_answer_counts_only_from_whom_was_asked(Config) ->
+    with_service(Config, fun(Service, Room, Alice) ->
+        joins(Service, Room, Alice),
+        Ask = fun() ->
+            send(Alice, ["<iq to='", Room, "/bob' type='get' id='mine'><query xmlns='jabber:iq:version'/></iq>"]),
+            attr(mmx_puppet:takes(Service), id)
+        end,
+        Answer = fun(Id, Nick) ->
+            puts(Service, ["<iq to='", account(Alice), "' from='", Room, "/", Nick, "' type='result' id='", Id, "'/>"]),
+            Got = recv(Alice),
+            {from(Got), attr(Got, id), type(Got)}
+        end,
+        Bob = <<Room/binary, "/bob">>,
+        ?assertEqual({Bob, <<"mine">>, <<"result">>}, Answer(Ask(), "bob")),
+        ?assertEqual({Bob, <<"mine">>, <<"error">>}, Answer(Ask(), "eve"))
     end).
 
 with_service(Config, Fun) ->
     story(Config, ["alice/phone"], fun(_, Alice) ->
-        {_, _, Domain} = Service = mmx_service:start(?config(server, Config)),
+        {Service, Room} = mmx_puppet:open(?config(server, Config)),
         drain(Alice),
-        Fun(Service, <<"room@", Domain/binary>>, Alice)
+        Fun(Service, Room, Alice)
     end).
+
+%% Says what is written, from where it is written.
+puts(Service, Text) ->
+    #xmlel{} = Stanza = fxml_stream:parse_element(iolist_to_binary(Text)),
+    mmx_puppet:says(Service, from(Stanza), Stanza).
 
 asks_to_join(Client, Room) ->
     send(Client, presence(<<Room/binary, "/alice">>, [el(x, [{xmlns, ?NS_MUC}])])).
 
 confirms(Service, Room, Client) ->
-    mmx_service:says(Service, ["<presence to='", account(Client), "' from='", Room, "/alice'>"
+    puts(Service, ["<presence to='", account(Client), "' from='", Room, "/alice'>"
         "<x xmlns='http://jabber.org/protocol/muc#user'><item affiliation='none' role='participant'/><status code='110'/></x></presence>"]),
-    mmx_service:says(Service, ["<message to='", account(Client), "' from='", Room, "' type='groupchat'><subject/></message>"]).
+    puts(Service, ["<message to='", account(Client), "' from='", Room, "' type='groupchat'><subject/></message>"]).
 
 joins(Service, Room, Client) ->
     asks_to_join(Client, Room),
-    mmx_service:received(Service),
+    mmx_puppet:takes(Service),
     confirms(Service, Room, Client),
     mmx_client:recv_until(Client, fun mmx_stanza:is_subject/1).
 

@@ -52,13 +52,15 @@ impl Membership {
 
     /// Gives a session, in its own stream, what it is due.
     pub fn serve(&mut self, cx: &mut Cx<'_>, session: &Session) {
-        if !self.is_established() || self.is_locked_for(session.id) || self.renaming.is_some() {
+        if !self.is_established() {
             return;
         }
+        let is_early = self.is_locked_for(session.id) || self.renaming.is_some();
         let Some(attachment) = self.attachments.get(session.id) else {
             return;
         };
         match &attachment.phase {
+            Phase::Waiting { .. } if is_early => {}
             Phase::Waiting { .. } if self.roster.is_forgotten() => self.queue.resync = true,
             Phase::Waiting { .. } => {
                 let attachment = attachment.clone();

@@ -78,9 +78,10 @@ impl Membership {
 
     fn available(&mut self, cx: &mut Cx<'_>, nick: Option<Nick>, stanza: Xml) {
         match (self.state, &nick) {
-            (State::Ended { .. }, Some(nick))
-                if !self.has_said_goodbye && self.is_self_presence(cx, nick, &stanza) =>
-            {
+            (State::Ended { .. }, Some(nick)) if !self.has_said_goodbye => {
+                if self.is_self_presence(cx, nick, &stanza) {
+                    self.nick = nick.clone();
+                }
                 return self.leave_again(cx);
             }
             (State::Ended { .. } | State::Over, _) => return,
@@ -112,15 +113,11 @@ impl Membership {
     /// nick does: a room that rewrites nicks may show the other owner of the nick asked for.
     fn is_self_presence(&self, cx: &Cx<'_>, nick: &Nick, stanza: &Xml) -> bool {
         let user = MucUser::of(stanza.root());
-        if user.has(code::SELF) {
+        if user.has(code::SELF) || user.jid.as_deref() == Some(cx.account.as_str()) {
             return true;
         }
-        match self.state {
-            State::Joining => {
-                *nick == self.nick && user.jid.as_deref() == Some(cx.account.as_str())
-            }
-            _ => *nick == self.nick || self.renaming.as_ref() == Some(nick),
-        }
+        let is_ours = *nick == self.nick || self.renaming.as_ref() == Some(nick);
+        self.state != State::Joining && is_ours
     }
 
     fn own_available(&mut self, cx: &mut Cx<'_>, nick: Nick, stanza: Xml) {

@@ -265,8 +265,7 @@ impl World {
     fn reroute(&mut self, device: usize, mailbox: impl IntoIterator<Item = Mail>) {
         let heir = self.current[device].and_then(|heir| self.streams.get_mut(&heir));
         if let Some(heir) = heir {
-            let is_stanza =
-                |mail: &Mail| matches!(mail, Mail::Delivery { generation: Some(_), .. });
+            let is_stanza = |mail: &Mail| matches!(mail, Mail::Delivery { generation: Some(_), .. });
             heir.mailbox.extend(mailbox.into_iter().filter(is_stanza));
         }
     }

@@ -148,3 +148,37 @@ fn a_nick_that_the_room_rewrites_to_the_present_one_is_answered() {
         ],
     );
 }
+
+#[test]
+fn a_nick_change_that_crosses_a_removal_leaves_no_ghost_in_a_room_that_takes_it_for_a_join() {
+    let mut setup = lets_in_anybody();
+    setup.styles[0].marks_self = false;
+    plays(
+        &setup,
+        &[
+            join(0, 0),
+            Settle,
+            InRoom { room: 0, event: E::Kick { whom: 0 } },
+            Rename { device: 0, room: 0, nick: 1 },
+            Settle,
+        ],
+    );
+}
+
+#[test]
+fn who_comes_for_the_history_while_the_nick_changes_gets_it() {
+    plays(
+        &Setup::default(),
+        &[
+            join(2, 0),
+            ToRoom { which: 0 },
+            FromRoom { which: 0 },
+            Receive { which: 0 },
+            Rename { device: 2, room: 0, nick: 1 },
+            FromRoom { which: 0 },
+            ToRoom { which: 0 },
+            FromRoom { which: 0 },
+            Receive { which: 0 },
+        ],
+    );
+}

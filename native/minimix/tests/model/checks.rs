@@ -6,7 +6,7 @@ use minimix::{Standing, Xml};
 
 use crate::chat::{Chat, Stage};
 use crate::entering::same;
-use crate::known::{Due, Known};
+use crate::known::Known;
 use crate::room::{JIDS, bare};
 use crate::stanza::{self, Item, canonical};
 use crate::transition::{ACCOUNTS, ROOMS};
@@ -52,7 +52,7 @@ impl World {
         let standing = self.standing(account, room);
         for stream in self.streams_of(account) {
             let chat = &stream.chats[room];
-            self.is_complete(chat, known).map_err(|error| format!("{}: {error}", stream.jid))?;
+            self.is_complete(chat, known, &stream.jid).map_err(|error| format!("{}: {error}", stream.jid))?;
             let waits = chat.ask.is_some() || !chat.leaves.is_empty();
             // A room whose occupants are not known is asked again, but not at once.
             let is_excused =
@@ -96,12 +96,11 @@ impl World {
     }
 
     /// A session in the room knows what the account knows.
-    fn is_complete(&self, chat: &Chat, known: &Known) -> Result<(), String> {
+    fn is_complete(&self, chat: &Chat, known: &Known, jid: &str) -> Result<(), String> {
         if !chat.is_in() {
             return Ok(());
         }
-        let missed = known.log.iter().skip(chat.cursor).find(|entry| entry.due == Due::All);
-        let missed = missed.filter(|_| chat.stage == Stage::In).map(|entry| &entry.stanza);
+        let missed = chat.misses(known, jid).filter(|_| chat.stage == Stage::In);
         same("I3: nothing is missed", missed, None)?;
         same("I3: history has come", chat.stage == Stage::In, known.filling.is_none())?;
         let is: Vec<String> = chat.others.values().map(canonical).collect();

@@ -30,6 +30,16 @@ pub struct Entry {
     pub due: Due,
 }
 
+impl Entry {
+    /// As a session with this full JID is told.
+    pub fn as_told_to(&self, jid: &str) -> Xml {
+        match self.own {
+            true => stanza::with_own_jid(&self.stanza, jid),
+            false => self.stanza.clone(),
+        }
+    }
+}
+
 /// What a room said to enter with, and who may see 201.
 #[derive(Clone, Debug, Default)]
 pub struct Creation {
@@ -152,8 +162,8 @@ impl Known {
             Some(_) if down.own => {
                 let before = self.own.replace(stanza.clone()).map(|own| Item::of(&own).role);
                 let moderates = |role: &str| role == "moderator";
-                self.is_moved |= before
-                    .is_some_and(|role| moderates(&role) != moderates(&Item::of(stanza).role));
+                self.is_moved |=
+                    before.is_some_and(|role| moderates(&role) != moderates(&Item::of(stanza).role));
             }
             Some(nick) if is_gone => _ = self.others.remove(nick),
             Some(nick) => {

@@ -102,11 +102,10 @@ impl World {
     fn to_owner(&mut self) {
         let Some((stream, room, tell)) = self.requests.pop_front() else { return };
         let account = self.account_of(stream);
-        if self.rooms[room].affiliation(JIDS[account]) == "owner" {
-            self.rooms[room].is_locked = false;
-        }
+        let granted = self.rooms[room].affiliation(JIDS[account]) == "owner";
+        self.rooms[room].is_locked &= !granted;
         if let Some(stream) = self.streams.get_mut(&stream) {
-            stream.mailbox.push_back(Mail::Answer { room, tell });
+            stream.mailbox.push_back(Mail::Answer { room, tell, granted });
         }
     }
 
@@ -192,10 +191,9 @@ impl World {
                 let context = Context::new(account, room, Cause::CatchUp, Source::Stream(id));
                 self.bring(Input::CatchUp { session }, &context).map(drop)
             }
-            Mail::Answer { room, tell: true } => {
+            Mail::Answer { room, tell: true, granted } => {
                 let context = Context::new(account, room, Cause::Other, Source::Stream(id));
-                let answered = Input::Answered { session: SessionId(id), granted: true };
-                self.bring(answered, &context).map(drop)
+                self.bring(Input::Answered { session: SessionId(id), granted }, &context).map(drop)
             }
             Mail::Answer { .. } => Ok(()),
         }

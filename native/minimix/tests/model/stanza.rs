@@ -134,12 +134,16 @@ pub fn canonical(stanza: &Xml) -> String {
 /// A stanza with the own address in its item changed, if there is one.
 pub fn with_own_jid(stanza: &Xml, jid: &str) -> Xml {
     let Some(x) = stanza.root().child("x", NS_USER) else { return stanza.clone() };
+    let own = |item: Element<'_>| {
+        let is_jid = |key: &str| key == "jid";
+        let attributes: Vec<(&str, &str)> =
+            item.attributes().map(|(key, is)| (key, if is_jid(key) { jid } else { is })).collect();
+        let children: Vec<Xml> = item.children().map(|child| child.to_xml()).collect();
+        element("item", &attributes, &children)
+    };
     let children: Vec<Xml> = x
         .children()
-        .map(|child| match (child.name(), child.attribute("jid")) {
-            ("item", Some(_)) => child.to_xml().edited(&[("jid", Some(jid))], |_| true, &[]),
-            _ => child.to_xml(),
-        })
+        .map(|child| if child.name() == "item" { own(child) } else { child.to_xml() })
         .collect();
     let x = element("x", &[("xmlns", NS_USER)], &children);
     let others: Vec<Xml> = stanza

@@ -312,7 +312,7 @@ fn style() -> impl Strategy<Value = Style> {
         .prop_map(|((marks, self_jid, anonymous, rewrites, locks, lax), more)| {
             let (quirk, echoes, subjects, keeps, caps, moderated) = more;
             Style {
-                marks_self: marks || rewrites,
+                marks_self: marks || rewrites || lax,
                 tells_self_jid: self_jid,
                 is_anonymous: anonymous,
                 rewrites_nicks: rewrites,
@@ -321,7 +321,7 @@ fn style() -> impl Strategy<Value = Style> {
                 says_bare_unavailable: quirk,
                 echoes_ids: echoes,
                 // Where nothing ends a burst nobody can tell its end.
-                tells_subject: subjects || !(marks || rewrites) || !echoes,
+                tells_subject: subjects || !(marks || rewrites || lax) || !echoes,
                 keeps,
                 has_presence: caps,
                 is_moderated: moderated,

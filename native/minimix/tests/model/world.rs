@@ -34,10 +34,7 @@ pub enum Mail {
     Invitation {
         room: usize,
     },
-    Answer {
-        room: usize,
-        tell: bool,
-    },
+    Answer { room: usize, tell: bool, granted: bool },
 }
 
 #[derive(Debug)]
