@@ -123,7 +123,7 @@ impl Room {
                 (account, effects)
             })
             .collect();
-        if all.is_empty()
+        if self.wakes_at.is_none()
             && let Some((_, account)) = self.times.first()
         {
             let account = account.clone();
@@ -162,8 +162,8 @@ impl Room {
     }
 
     fn commit(&mut self, account: &Account, membership: Membership, effects: &mut Effects) {
-        let time = membership.next_time();
         let over = membership.state == State::Over;
+        let time = membership.next_time().filter(|_| !over);
         let before = match over {
             true => self.memberships.remove(account),
             false => self.memberships.insert(account.clone(), membership),
@@ -175,7 +175,7 @@ impl Room {
         if let Some(was) = was {
             self.times.remove(&(was, account.clone()));
         }
-        if let Some(time) = time.filter(|_| !over) {
+        if let Some(time) = time {
             self.times.insert((time, account.clone()));
         }
         self.wake(effects);

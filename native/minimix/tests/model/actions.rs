@@ -123,7 +123,7 @@ impl World {
         let number = self.number();
         let since = self.now;
         let Some(chat) = self.chat(at) else { return Ok(()) };
-        let id = format!("j{}", chat.asked.len());
+        let id = format!("j{}", chat.joins);
         chat.joins(Ask { id: id.clone(), nick: nick.clone(), wish, since });
         let mut inside = vec![history(wish)];
         inside.extend(password.then(|| text("password", PASSWORD)));
@@ -297,10 +297,15 @@ impl World {
         let Some(stream) = self.current[device] else { return Ok(()) };
         self.in_all_rooms(stream, &Input::Detach { session: minimix::SessionId(stream) })?;
         for chat in self.streams.get_mut(&stream).into_iter().flat_map(|stream| &mut stream.chats) {
+            // Answers for an attachment are dropped with it.
+            let is_attached = chat.generation.is_some();
+            let leaves = std::mem::take(&mut chat.leaves);
             *chat = Chat {
                 is_hidden: true,
+                leaves: leaves.into_iter().filter(|_| !is_attached).collect(),
                 asked: std::mem::take(&mut chat.asked),
                 asked_at: chat.asked_at,
+                joins: chat.joins,
                 renames: std::mem::take(&mut chat.renames),
                 messages: std::mem::take(&mut chat.messages),
                 ..Chat::default()

@@ -182,3 +182,19 @@ fn who_comes_for_the_history_while_the_nick_changes_gets_it() {
         ],
     );
 }
+
+#[test]
+fn an_account_that_goes_with_a_time_of_its_own_does_not_stop_the_clock_of_the_others() {
+    let mut setup = Setup::default();
+    setup.styles[0].is_new = true;
+    plays(
+        &setup,
+        &[
+            join(0, 0),
+            ToRoom { which: 0 },
+            join(3, 0),
+            Vanish { which: 0 },
+            Stop { account: 0 },
+        ],
+    );
+}

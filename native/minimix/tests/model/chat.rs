@@ -46,6 +46,8 @@ pub struct Chat {
     /// Ids of all joins that no error has answered, and when the last one was.
     pub asked: Vec<String>,
     pub asked_at: u64,
+    /// How often it has joined.
+    pub joins: u64,
     /// It became unavailable to its server.
     pub is_hidden: bool,
     /// Its leaves that wait for an answer.
@@ -89,6 +91,7 @@ impl Chat {
             ask: self.ask.take(),
             asked: std::mem::take(&mut self.asked),
             asked_at: self.asked_at,
+            joins: self.joins,
             leaves: std::mem::take(&mut self.leaves),
             renames: std::mem::take(&mut self.renames),
             messages: std::mem::take(&mut self.messages),
@@ -110,6 +113,7 @@ impl Chat {
     pub fn joins(&mut self, ask: Ask) {
         self.asked.push(ask.id.clone());
         self.asked_at = ask.since;
+        self.joins += 1;
         self.ask = Some(ask);
         self.is_hidden = false;
     }
@@ -278,6 +282,10 @@ impl Chat {
     pub fn is_let_go(&mut self, answer: &Xml) -> Result<(), String> {
         let item = Item::of(answer);
         let has_left = self.leaves.pop().is_some();
+        if self.generation.is_some() {
+            // The answer to an earlier leave belongs to the attachment that ends here.
+            self.leaves.clear();
+        }
         self.must(has_left, "I4: told out, but did not leave", answer)?;
         self.must(item.has(110) && item.role == "none", "I2: out, but how", answer)?;
         self.is_out();
