@@ -242,13 +242,11 @@ impl Membership {
         let Some(Kind::Join(refused)) = self.control.take().map(|control| control.kind) else {
             return;
         };
+        if let Some(leave) = self.queue.leave.take() {
+            self.tell_out(cx, leave.by, &[]);
+        }
         for asker in self.attachments.take(|attachment| attachment.request.same_as(&refused)) {
             self.hand_error(cx, &asker, error);
-        }
-        if let Some(leave) = self.queue.leave.take() {
-            let stanza =
-                author::error_for(error, &cx.occupant(&refused.nick), refused.id.as_deref());
-            cx.push(Effect::Deliver { target: leave.by, stanza });
         }
         let epoch = self.epoch;
         self.begin(cx);

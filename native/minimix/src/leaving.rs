@@ -81,12 +81,12 @@ impl Membership {
 
     /// The module stops: nobody may believe to be in the room.
     pub fn stop(&mut self, cx: &mut Cx<'_>) {
+        if let Some(leaver) = self.leaver() {
+            self.tell_out(cx, leaver, &[]);
+        }
         self.turn_away(cx, StanzaError::ServiceUnavailable);
         for attachment in self.attachments.take(|_| true) {
             self.tell_out(cx, attachment.target(true), &[code::TECHNICAL]);
-        }
-        if let Some(leaver) = self.leaver() {
-            self.tell_out(cx, leaver, &[]);
         }
         if !matches!(self.state, State::Ended { .. } | State::Over) {
             let stanza = author::leave(&cx.occupant(&self.nick), None, None);

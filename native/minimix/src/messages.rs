@@ -41,10 +41,14 @@ impl Membership {
         if self.state == State::Joining {
             self.establish_unmarked(cx);
         }
+        let root = stanza.root();
+        if self.state == State::Leaving && self.burst.is_some() {
+            // The leave waits for the end of what a resync repeats.
+            self.is_repeated(cx, root);
+        }
         if !self.is_established() {
             return;
         }
-        let root = stanza.root();
         let is_history = history::delay_of(root, cx.room).is_some();
         let is_subject = is_subject(root);
         self.history.retract(root, cx.room);

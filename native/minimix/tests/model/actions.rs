@@ -122,8 +122,10 @@ impl World {
         }
         let number = self.number();
         let since = self.now;
+        let device = self.streams.get(&at.stream).map_or(0, |stream| stream.device);
         let Some(chat) = self.chat(at) else { return Ok(()) };
-        let id = format!("j{}", chat.joins);
+        // Devices count from different numbers, and meet.
+        let id = format!("j{}", chat.joins + device as u64);
         chat.joins(Ask { id: id.clone(), nick: nick.clone(), wish, since });
         let mut inside = vec![history(wish)];
         inside.extend(password.then(|| text("password", PASSWORD)));
@@ -265,7 +267,8 @@ impl World {
     fn reroute(&mut self, device: usize, mailbox: impl IntoIterator<Item = Mail>) {
         let heir = self.current[device].and_then(|heir| self.streams.get_mut(&heir));
         if let Some(heir) = heir {
-            let is_stanza = |mail: &Mail| matches!(mail, Mail::Delivery { generation: Some(_), .. });
+            let is_stanza =
+                |mail: &Mail| matches!(mail, Mail::Delivery { generation: Some(_), .. });
             heir.mailbox.extend(mailbox.into_iter().filter(is_stanza));
         }
     }
@@ -306,6 +309,7 @@ impl World {
                 asked: std::mem::take(&mut chat.asked),
                 asked_at: chat.asked_at,
                 joins: chat.joins,
+                strays: chat.strays,
                 renames: std::mem::take(&mut chat.renames),
                 messages: std::mem::take(&mut chat.messages),
                 ..Chat::default()

@@ -189,12 +189,48 @@ fn an_account_that_goes_with_a_time_of_its_own_does_not_stop_the_clock_of_the_ot
     setup.styles[0].is_new = true;
     plays(
         &setup,
+        &[join(0, 0), ToRoom { which: 0 }, join(3, 0), Vanish { which: 0 }, Stop { account: 0 }],
+    );
+}
+
+#[test]
+fn who_left_and_asked_again_is_answered_in_that_order() {
+    let both = [join(1, 0), Leave { device: 1, room: 0 }, Vanish { which: 0 }, join(1, 0)];
+    plays(&Setup::default(), &both);
+    plays(&Setup::default(), &[both.as_slice(), &[Stop { account: 0 }]].concat());
+}
+
+#[test]
+fn who_left_before_the_join_was_refused_is_not_given_the_error_of_another() {
+    plays(
+        &Setup::default(),
         &[
+            join(1, 0),
+            Lose { device: 1 },
+            join(2, 0),
+            Leave { device: 2, room: 0 },
+            InRoom { room: 0, event: E::Password },
             join(0, 0),
-            ToRoom { which: 0 },
-            join(3, 0),
-            Vanish { which: 0 },
-            Stop { account: 0 },
+        ],
+    );
+}
+
+#[test]
+fn a_leave_that_waits_for_a_list_waits_no_longer_than_the_list() {
+    let mut setup = Setup::default();
+    setup.styles[0].marks_self = false;
+    setup.styles[0].tells_self_jid = false;
+    setup.styles[0].echoes_ids = false;
+    plays(
+        &setup,
+        &[
+            join(2, 0),
+            Settle,
+            InRoom { room: 0, event: E::Role { whom: 0, role: 0 } },
+            FromRoom { which: 0 },
+            join(2, 0),
+            Leave { device: 2, room: 0 },
+            join(2, 0),
         ],
     );
 }

@@ -20,10 +20,12 @@ pub struct Ask {
 }
 
 /// A leave, and the join before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parting {
     left: u64,
     joined: u64,
+    /// The id of that join, if it had no answer.
+    asked: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -119,8 +121,9 @@ impl Chat {
     }
 
     pub fn leaves(&mut self, now: u64) {
-        if self.ask.take().is_some() || (self.is_attached() && self.leaves.is_empty()) {
-            self.leaves.push(Parting { left: now, joined: self.asked_at });
+        let asked = self.ask.take().map(|ask| ask.id);
+        if asked.is_some() || self.is_in() {
+            self.leaves.push(Parting { left: now, joined: self.asked_at, asked });
         }
     }
 
@@ -137,7 +140,7 @@ impl Chat {
     /// The session gets a stanza of the room, or one in its name.
     pub fn gets(&mut self, stanza: &Xml, known: &Known, around: &Around<'_>) -> Result<(), String> {
         if stanza::kind(stanza) == Some("error") {
-            return self.refused(stanza, around.at);
+            return self.refused(stanza);
         }
         if stanza.root().name() == "iq" {
             let (from, id) = (stanza::nick(stanza), stanza::id(stanza));
@@ -251,7 +254,7 @@ impl Chat {
         Ok(())
     }
 
-    fn refused(&mut self, stanza: &Xml, at: u64) -> Result<(), String> {
+    fn refused(&mut self, stanza: &Xml) -> Result<(), String> {
         let id = stanza::id(stanza);
         if stanza.root().name() == "message" {
             let at = self.messages.iter().position(|asked| asked.as_deref() == id);
@@ -270,10 +273,9 @@ impl Chat {
             Some(ask) => {
                 let from = stanza::nick(stanza);
                 self.must(from == Some(ask.nick.as_str()), "an error with another's nick", stanza)?;
-                self.ends(at);
+                self.is_out();
             }
-            None if !self.leaves.is_empty() => _ = self.leaves.remove(0),
-            None => {}
+            None => self.leaves.retain(|leave| leave.asked.as_ref() != Some(&id)),
         }
         Ok(())
     }
@@ -295,7 +297,7 @@ impl Chat {
     /// A stanza of the room itself, by us: it is gone, or was never in.
     pub fn gets_ours(&mut self, stanza: &Xml, at: u64) -> Result<(), String> {
         if stanza::kind(stanza) == Some("error") {
-            return self.refused(stanza, at);
+            return self.refused(stanza);
         }
         let item = Item::of(stanza);
         let nick = stanza::nick(stanza).unwrap_or_default();

@@ -35,10 +35,10 @@ impl World {
 
     /// When everything has arrived.
     pub fn rests(&self) -> Result<(), String> {
-        for account in 0..ACCOUNTS {
+        for (account, jid) in JIDS.iter().enumerate() {
             for room in 0..ROOMS {
                 self.rests_in(account, room).map_err(|error| {
-                    format!("at rest, {} in {}: {error}", JIDS[account], self.rooms[room].jid)
+                    format!("at rest, {jid} in {}: {error}", self.rooms[room].jid)
                 })?;
             }
         }
@@ -52,7 +52,8 @@ impl World {
         let standing = self.standing(account, room);
         for stream in self.streams_of(account) {
             let chat = &stream.chats[room];
-            self.is_complete(chat, known, &stream.jid).map_err(|error| format!("{}: {error}", stream.jid))?;
+            self.is_complete(chat, known, &stream.jid)
+                .map_err(|error| format!("{}: {error}", stream.jid))?;
             let waits = chat.ask.is_some() || !chat.leaves.is_empty();
             // A room whose occupants are not known is asked again, but not at once.
             let is_excused =
@@ -127,7 +128,7 @@ impl World {
         self.wait(400_000)?;
         for stream in self.streams.values() {
             for chat in &stream.chats {
-                same("nobody waits for ever", (&chat.ask, &chat.leaves), (&None, &Vec::new()))?;
+                same("nobody waits for ever", (&chat.ask, chat.leaves.as_slice()), (&None, &[]))?;
             }
         }
         for account in 0..ACCOUNTS {

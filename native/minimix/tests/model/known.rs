@@ -44,7 +44,6 @@ impl Entry {
 #[derive(Clone, Debug, Default)]
 pub struct Creation {
     pub is_locked: bool,
-    pub creator: Option<u64>,
 }
 
 /// What is true of an account in a room by what it was sent.
@@ -125,7 +124,7 @@ impl Known {
             let item = Item::of(stanza);
             self.is_joined = true;
             self.is_non_anonymous = item.has(100);
-            self.creation = Creation { is_locked: item.has(201), creator: None };
+            self.creation = Creation { is_locked: item.has(201) };
             let is_marked = item.has(110) || item.jid.as_deref() == Some(JIDS[down.account]);
             self.filling = Some(is_marked.then_some(now + FILLING));
         }
@@ -162,8 +161,8 @@ impl Known {
             Some(_) if down.own => {
                 let before = self.own.replace(stanza.clone()).map(|own| Item::of(&own).role);
                 let moderates = |role: &str| role == "moderator";
-                self.is_moved |=
-                    before.is_some_and(|role| moderates(&role) != moderates(&Item::of(stanza).role));
+                self.is_moved |= before
+                    .is_some_and(|role| moderates(&role) != moderates(&Item::of(stanza).role));
             }
             Some(nick) if is_gone => _ = self.others.remove(nick),
             Some(nick) => {

@@ -8,6 +8,7 @@
     clippy::unwrap_used,
     reason = "these are tests"
 )]
+#![allow(clippy::wrong_self_convention, reason = "from and to are the directions of stanzas here")]
 
 mod actions;
 mod cases;

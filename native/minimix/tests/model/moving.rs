@@ -90,7 +90,8 @@ impl World {
         let is_leave =
             |stanza: &Xml| stanza.root().name() == "presence" && stanza::kind(stanza).is_some();
         let queue = self.up.get_mut(&way);
-        let lost = queue.and_then(|queue| queue.pop_front_if(|up| !is_leave(&up.stanza)));
+        let queue = queue.filter(|queue| queue.front().is_some_and(|up| !is_leave(&up.stanza)));
+        let lost = queue.and_then(|queue| queue.pop_front());
         if let Some(up) = lost.filter(|up| up.stanza.root().name() == "presence") {
             let account = JIDS.iter().position(|jid| *jid == up.from).unwrap_or_default();
             self.note(|| format!("lost: {}", up.stanza));

@@ -195,7 +195,7 @@ impl Room {
         let from = self.address(nick);
         let message = message.edited(
             &[("from", Some(&from)), ("to", None)],
-            |child| !child.attribute("xmlns").is_some_and(|ns| ns == NS_DELAY),
+            |child| child.attribute("xmlns").is_none_or(|ns| ns != NS_DELAY),
             &[id],
         );
         self.message_to_all(&message, by);

@@ -47,11 +47,6 @@ pub fn serial(number: u64) -> Xml {
     element("serial", &[("xmlns", NS_MODEL), ("n", &number.to_string())], &[])
 }
 
-/// The number of a stanza.
-pub fn serial_of(stanza: &Xml) -> Option<u64> {
-    stanza.root().child("serial", NS_MODEL)?.attribute("n")?.parse().ok()
-}
-
 /// XEP-0203.
 pub fn delay(from: &str, at: u64) -> Xml {
     element("delay", &[("xmlns", NS_DELAY), ("from", from), ("stamp", &stamp(at))], &[])

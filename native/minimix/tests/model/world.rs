@@ -34,7 +34,11 @@ pub enum Mail {
     Invitation {
         room: usize,
     },
-    Answer { room: usize, tell: bool, granted: bool },
+    Answer {
+        room: usize,
+        tell: bool,
+        granted: bool,
+    },
 }
 
 #[derive(Debug)]
@@ -68,7 +72,6 @@ pub struct Ticket {
     /// The id that its session gave it.
     pub id: Option<String>,
     pub stanza: Xml,
-    pub nick: Option<String>,
 }
 
 /// A control presence that has no answer yet.
