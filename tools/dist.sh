@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 name=mod_minimix
 version=$(sed -n 's/.*{vsn, "\(.*\)"}.*/\1/p' erlang/src/$name.app.src)
 built=_build/default/lib/$name
-for file in README.md COPYING $name.spec conf/$name.yml erlang/priv/minimix_nif.so $built/ebin/$name.app; do
+for file in README.md LICENSE $name.spec conf/$name.yml erlang/priv/minimix_nif.so $built/ebin/$name.app; do
     [ -e "$file" ] || die "$file is missing"
 done
 
@@ -20,7 +20,9 @@ cp erlang/priv/minimix_nif.so dist/$name/priv/
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
 mkdir -p "$stage/$name/src" "$stage/$name/include" "$stage/$name/priv" "$stage/$name/conf"
-cp README.md COPYING $name.spec "$stage/$name/"
+cp README.md $name.spec "$stage/$name/"
+# ejabberd looks for the licence under this name.
+cp LICENSE "$stage/$name/COPYING"
 # ejabberd before 25.03 looks for this name when it checks a module.
 cp README.md "$stage/$name/README.txt"
 cp erlang/src/*.erl erlang/src/*.app.src "$stage/$name/src/"
