@@ -14,7 +14,7 @@ use crate::xml::Xml;
 /// How many times larger than remembered a room may be that is shown at all.
 const TOO_LARGE: usize = 4;
 /// What a greeting says that may have changed since, or differs for who asked differently.
-const FACTS: [u16; 3] = [code::NON_ANONYMOUS, code::LOGGED, code::NICK_ASSIGNED];
+const FACTS: [u16; 4] = [code::NON_ANONYMOUS, code::LOGGED, code::CREATED, code::NICK_ASSIGNED];
 
 impl Membership {
     /// A session joins: it makes the account join, waits for that, or is attached at once.
@@ -167,7 +167,12 @@ impl Membership {
 
     /// Tells the sessions that something is due to them that they may come for it.
     pub fn invite(&mut self, cx: &mut Cx<'_>) {
-        if self.roster.is_forgotten() || !self.is_established() {
+        if !self.is_established() {
+            return;
+        }
+        if self.roster.is_forgotten() {
+            let mut waiting = self.attachments.waiting();
+            self.queue.resync |= waiting.any(|asker| !self.is_locked_for(asker.session.id));
             return;
         }
         for attachment in self.attachments.waiting() {

@@ -4,7 +4,7 @@ use minimix::{Effect, Input, Xml};
 
 use crate::chat::{Ask, Chat};
 use crate::host::{Cause, Context};
-use crate::room::{JIDS, PASSWORD, Scope};
+use crate::room::{PASSWORD, Scope};
 use crate::stanza::{self, NS_MUC, NS_OWNER, NS_PING, element, serial, stanza as build, text};
 use crate::transition::{ACCOUNTS, DEVICES, NICKS, ROOMS, SHOWS, Transition, Wish};
 use crate::world::{Mail, Source, World};
@@ -114,18 +114,25 @@ impl World {
 
     fn join(&mut self, at: At, nick: u8, password: bool, wish: Wish) -> Result<(), String> {
         let nick = NICKS[usize::from(nick) % NICKS.len()].to_owned();
-        if self.standing(self.account_of(at.stream), at.room) == minimix::Standing::Ended
-            && self.is_taken_for_a_join(at)
+        let account = self.account_of(at.stream);
+        let mut down = self.pairs[account][at.room].down.iter();
+        if self.standing(account, at.room) == minimix::Standing::Ended
+            && down.any(|down| matches!(down.scope, Scope::Greeting | Scope::Entered))
         {
-            // Nobody could tell which of the two the room answers first.
+            // The room has taken it in unasked: see there.
             self.settle()?;
         }
         let number = self.number();
         let since = self.now;
         let device = self.streams.get(&at.stream).map_or(0, |stream| stream.device);
+        let changes_nick = self.config.nick == minimix::NickPolicy::Change;
         let Some(chat) = self.chat(at) else { return Ok(()) };
-        // Devices count from different numbers, and meet.
-        let id = format!("j{}", chat.joins + device as u64);
+        // Devices count from different numbers, and meet; not where a nick change has such an id,
+        // for nobody could tell whose error comes after a removal.
+        let id = match changes_nick {
+            true => format!("j{device}.{}", chat.joins),
+            false => format!("j{}", chat.joins + device as u64),
+        };
         chat.joins(Ask { id: id.clone(), nick: nick.clone(), wish, since });
         let mut inside = vec![history(wish)];
         inside.extend(password.then(|| text("password", PASSWORD)));
@@ -136,23 +143,9 @@ impl World {
             && let Some(chat) = self.chat(at)
         {
             chat.ask = None;
+            chat.is_away = true;
         }
         Ok(())
-    }
-
-    /// Whether a presence that crossed a removal brings, or has brought, the account in again.
-    fn is_taken_for_a_join(&self, at: At) -> bool {
-        let account = self.account_of(at.stream);
-        let room = &self.rooms[at.room];
-        let enters = |up: &crate::room::Up| {
-            up.from == JIDS[account]
-                && up.stanza.root().name() == "presence"
-                && (room.style.lets_in_anybody || up.stanza.root().child("x", NS_MUC).is_some())
-        };
-        let here = self.up.iter().filter(|((_, room), _)| *room == at.room);
-        let mut down = self.pairs[account][at.room].down.iter();
-        here.flat_map(|(_, queue)| queue).any(enters)
-            || down.any(|down| matches!(down.scope, Scope::Greeting | Scope::Entered))
     }
 
     fn update(&mut self, at: At, show: u8) -> Result<(), String> {
@@ -304,7 +297,7 @@ impl World {
             let is_attached = chat.generation.is_some();
             let leaves = std::mem::take(&mut chat.leaves);
             *chat = Chat {
-                is_hidden: true,
+                is_away: true,
                 leaves: leaves.into_iter().filter(|_| !is_attached).collect(),
                 asked: std::mem::take(&mut chat.asked),
                 asked_at: chat.asked_at,

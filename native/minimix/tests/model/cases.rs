@@ -234,3 +234,30 @@ fn a_leave_that_waits_for_a_list_waits_no_longer_than_the_list() {
         ],
     );
 }
+
+#[test]
+fn who_left_before_the_room_was_there_is_not_its_creator_when_it_comes_back() {
+    let mut setup = Setup::default();
+    setup.styles[0].is_new = true;
+    plays(
+        &setup,
+        &[join(1, 0), join(0, 0), Leave { device: 1, room: 0 }, Wait { how: 3 }, join(1, 0)],
+    );
+}
+
+#[test]
+fn who_waited_for_the_configuration_is_let_in_though_the_creator_moderates_no_longer() {
+    let mut setup = Setup::default();
+    setup.styles[0].is_new = true;
+    plays(
+        &setup,
+        &[
+            join(0, 0),
+            ToRoom { which: 0 },
+            InRoom { room: 0, event: E::Role { whom: 0, role: 1 } },
+            join(1, 0),
+            Settle,
+            Configure { device: 0, room: 0 },
+        ],
+    );
+}

@@ -50,8 +50,8 @@ pub struct Chat {
     pub asked_at: u64,
     /// How often it has joined.
     pub joins: u64,
-    /// It became unavailable to its server.
-    pub is_hidden: bool,
+    /// It is out by an answer that may have overtaken others.
+    pub is_away: bool,
     /// Its leaves that wait for an answer.
     pub leaves: Vec<Parting>,
     /// Presences that it sent though it was out, in the core's view, and that were answered.
@@ -60,8 +60,8 @@ pub struct Chat {
     pub renames: Vec<String>,
     /// Ids of its messages.
     pub messages: Vec<Option<String>>,
-    /// Requests of occupants that it has not answered.
-    pub questions: Vec<(String, String)>,
+    /// It was told that the room was created.
+    pub is_creator: bool,
     pub own: Option<Xml>,
     pub wish: Option<Wish>,
     pub others: BTreeMap<String, Xml>,
@@ -97,7 +97,7 @@ impl Chat {
             leaves: std::mem::take(&mut self.leaves),
             renames: std::mem::take(&mut self.renames),
             messages: std::mem::take(&mut self.messages),
-            is_hidden: self.is_hidden,
+            is_away: self.is_away,
             strays: self.strays,
             ..Chat::default()
         };
@@ -117,7 +117,7 @@ impl Chat {
         self.asked_at = ask.since;
         self.joins += 1;
         self.ask = Some(ask);
-        self.is_hidden = false;
+        self.is_away = false;
     }
 
     pub fn leaves(&mut self, now: u64) {
@@ -129,7 +129,7 @@ impl Chat {
 
     /// Whether anything may tell it that it is out.
     fn may_be_told_out(&self) -> bool {
-        self.is_attached() || !self.leaves.is_empty() || self.ask.is_some() || self.is_hidden
+        self.is_attached() || !self.leaves.is_empty() || self.ask.is_some() || self.is_away
     }
 
     /// Whether it takes part and means to stay.
@@ -143,8 +143,6 @@ impl Chat {
             return self.refused(stanza);
         }
         if stanza.root().name() == "iq" {
-            let (from, id) = (stanza::nick(stanza), stanza::id(stanza));
-            self.questions.extend(from.zip(id).map(|(from, id)| (from.to_owned(), id.to_owned())));
             return self.must(
                 self.is_attached(),
                 "I2: a request for a session that is out",
@@ -291,6 +289,8 @@ impl Chat {
         self.must(has_left, "I4: told out, but did not leave", answer)?;
         self.must(item.has(110) && item.role == "none", "I2: out, but how", answer)?;
         self.is_out();
+        // What told it the same before may wait for it still.
+        self.is_away = true;
         Ok(())
     }
 

@@ -63,6 +63,9 @@ impl World {
             }
         }
         let chats = self.streams_of(account).map(|stream| &stream.chats[room]);
+        let creators = chats.filter(|chat| chat.is_in() && chat.is_creator).count();
+        same("I2: 201 for one", creators <= 1, true)?;
+        let chats = self.streams_of(account).map(|stream| &stream.chats[room]);
         let here = chats.filter(|chat| chat.is_in() || chat.ask.is_some());
         same("I4: the sessions of the core", self.sessions(account, room), here.count())?;
         if pair.is_doubtful {

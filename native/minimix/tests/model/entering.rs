@@ -51,6 +51,7 @@ impl Entrance<'_> {
         let own = last.ok_or("I2: a replay without self-presence")?;
         self.self_presence(own, &ask.id, &ask.nick)?;
         chat.own = Some(own.clone());
+        chat.is_creator = Item::of(own).has(201);
         let rest: Vec<Xml> = given.cloned().collect();
         match (self.known.filling.is_some(), rest.is_empty()) {
             (true, true) => Ok(()),
@@ -120,6 +121,9 @@ impl Entrance<'_> {
         let jid = said.jid.as_ref().map(|_| self.jid);
         same("I6: the own address", is.jid.as_deref(), jid)?;
         same("I2: 110 marks the self-presence", is.has(110), true)?;
+        if is.has(201) && !self.known.creation.is_locked {
+            return Err(format!("I2: 201, but the room is open: {own}"));
+        }
         let anonymous = !self.known.is_non_anonymous;
         same("I2: 100 says that addresses are shown", is.has(100), !anonymous)?;
         same(

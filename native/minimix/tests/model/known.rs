@@ -40,7 +40,7 @@ impl Entry {
     }
 }
 
-/// What a room said to enter with, and who may see 201.
+/// A room that was created.
 #[derive(Clone, Debug, Default)]
 pub struct Creation {
     pub is_locked: bool,

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use minimix::{Effect, Environment, Input, Nick, SessionId, Xml};
+use minimix::{Effect, Environment, Input, Nick, SessionId, Standing, Xml};
 
 use crate::chat::Around;
 use crate::host::{Cause, Context};
-use crate::room::{Down, JIDS, Scope};
+use crate::room::{Down, JIDS, Scope, Up};
 use crate::stanza::{self, NS_MUC};
 use crate::transition::{ACCOUNTS, ROOMS, Transition};
 use crate::world::{Mail, Source, World};
@@ -79,10 +79,32 @@ impl World {
             return Ok(());
         };
         self.note(|| format!("room {} gets {:?} {}", way.1, up.nick, up.stanza));
-        let now = self.now;
-        self.rooms[way.1].receive(&up, now)?;
-        self.collect(way.1);
+        if !self.is_taken_for_another(&up, way.1) {
+            let now = self.now;
+            self.rooms[way.1].receive(&up, now)?;
+            self.collect(way.1);
+        }
         Ok(())
+    }
+
+    /// Where a presence that crossed a removal meets the next join, nobody could tell which of
+    /// the two the room answers; here only an account that is out is taken in by one.
+    fn is_taken_for_another(&self, up: &Up, room: usize) -> bool {
+        let account = JIDS.iter().position(|jid| *jid == up.from).unwrap_or_default();
+        let is_available =
+            up.stanza.root().name() == "presence" && stanza::kind(&up.stanza).is_none();
+        let is_join = up.stanza.root().child("x", NS_MUC).is_some();
+        let pair = &self.pairs[account][room];
+        let is_in_flight = pair.flight.is_some_and(|flight| flight.ticket == up.ticket);
+        let is_stray = match self.rooms[room].occupant(&up.from) {
+            Some(_) => is_join && !is_in_flight,
+            None => {
+                let is_awaited = is_in_flight && !pair.known.is_joined;
+                let enters = is_join || self.rooms[room].style.lets_in_anybody;
+                enters && !is_awaited && self.standing(account, room) != Standing::Ended
+            }
+        };
+        is_available && is_stray
     }
 
     /// A stanza never reaches the room. (That one that leaves does is another matter.)
@@ -123,7 +145,8 @@ impl World {
         if pair.managed.is_none() {
             return self.bounces(&down, room);
         }
-        let expected = match down.scope {
+        let down_scope = down.scope;
+        let expected = match down_scope {
             Scope::Refusal => self.who_is_refused(&down, account, room),
             _ => None,
         };
@@ -131,6 +154,10 @@ impl World {
         context.hand = Some(down.stanza.clone());
         let nick = stanza::nick(&down.stanza).map(Nick::from);
         let effects = self.bring(Input::FromRoom { nick, stanza: down.stanza }, &context)?;
+        let is_told = effects.iter().flat_map(addressed).count();
+        if down_scope == Scope::Request && is_told > 1 {
+            return Err(format!("a request of an occupant went to {is_told} sessions"));
+        }
         let told: BTreeSet<u64> = effects.iter().flat_map(addressed).map(|to| to.0).collect();
         match expected {
             Some(expected) if told != expected => {
@@ -193,6 +220,9 @@ impl World {
                 self.bring(Input::CatchUp { session }, &context).map(drop)
             }
             Mail::Answer { room, tell: true, granted } => {
+                let chat = self.streams.get(&id).map(|stream| &stream.chats[room]);
+                let is_creator = chat.is_some_and(|chat| chat.is_in() && chat.is_creator);
+                self.pair(account, room).known.creation.is_locked &= !(granted && is_creator);
                 let context = Context::new(account, room, Cause::Other, Source::Stream(id));
                 self.bring(Input::Answered { session: SessionId(id), granted }, &context).map(drop)
             }
