@@ -36,7 +36,7 @@ to_room(Stanza, To, State, #{jid := Jid} = Stream) ->
     IsOurs = (IsManaged orelse begins_here(Stanza, To, State, Jid))
         andalso not minimix_stream:has_joined_by_itself(Stream, Room),
     case IsOurs andalso is_allowed(Stanza, Stream) of
-        true -> bring(Stanza, IsManaged, State, Stream);
+        true -> bring(Stanza, State, Stream);
         false -> {Stanza, Stream}
     end.
 
@@ -48,7 +48,7 @@ begins_here(Stanza, To, State, Jid) ->
 is_allowed(Stanza, #{lserver := Host} = Stream) ->
     allow =:= ejabberd_hooks:run_fold(privacy_check_packet, Host, allow, [Stream, Stanza, out]).
 
-bring(Stanza, IsManaged, State, #{jid := Jid} = Stream) ->
+bring(Stanza, State, #{jid := Jid} = Stream) ->
     try
         ok = minimix_host:watch(State, Jid, self()),
         case minimix_door:from_session(State, Stanza, Stream) of
@@ -56,12 +56,15 @@ bring(Stanza, IsManaged, State, #{jid := Jid} = Stream) ->
             Sent -> Sent
         end
     catch
-        Class:Reason:Trace when IsManaged ->
-            report("a session's stanza", Class, Reason, Trace),
-            {stop, {drop, internal_error(Stanza, Stream)}};
         Class:Reason:Trace ->
-            report("a session's join", Class, Reason, Trace),
-            {Stanza, Stream}
+            report("a session's stanza", Class, Reason, Trace),
+            %% A join may have failed after the account's own was sent.
+            Room = minimix_stanza:room(xmpp:get_to(Stanza)),
+            IsManaged = minimix_state:is_managed(State, minimix_stanza:account(Jid), Room),
+            case IsManaged of
+                true -> {stop, {drop, internal_error(Stanza, Stream)}};
+                false -> {Stanza, Stream}
+            end
     end.
 
 %% The room must not see the session's own address beside the account's.
