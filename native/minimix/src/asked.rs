@@ -8,24 +8,37 @@ use crate::names::{Nick, SessionId};
 
 /// Requests remembered per account and room.
 const MAX_REQUESTS: usize = 64;
-/// Bytes of an id that is remembered; a longer one gets no answer through us.
-const MAX_ID: usize = 1_024;
+/// Bytes of their ids.
+const MAX_BYTES: usize = 64 * 1024;
+
+/// Who was given it, who sent it, and its id.
+type Question = (SessionId, Option<Nick>, String);
 
 /// The requests that wait for a session's answer, oldest first.
 #[derive(Clone, Debug, Default)]
-pub struct Asked(Arc<VecDeque<(SessionId, Option<Nick>, String)>>);
+pub struct Asked(Arc<VecDeque<Question>>);
 
 impl Asked {
     /// A session was given a request of this occupant.
     pub fn add(&mut self, session: SessionId, nick: Option<Nick>, id: String) {
-        if id.len() > MAX_ID {
-            return;
-        }
         let asked = Arc::make_mut(&mut self.0);
-        if asked.len() >= MAX_REQUESTS {
+        asked.push_back((session, nick, id));
+        let bytes = |all: &VecDeque<Question>| all.iter().map(|(.., id)| id.len()).sum::<usize>();
+        while asked.len() > MAX_REQUESTS || bytes(asked) > MAX_BYTES {
             asked.pop_front();
         }
-        asked.push_back((session, nick, id));
+    }
+
+    /// A session is gone: what it owes an answer to, by occupant and id.
+    pub fn forget(&mut self, session: SessionId) -> Vec<(Option<Nick>, String)> {
+        if !self.0.iter().any(|(who, ..)| *who == session) {
+            return Vec::new();
+        }
+        let asked = std::mem::take(Arc::make_mut(&mut self.0));
+        let (gone, kept): (Vec<Question>, Vec<Question>) =
+            asked.into_iter().partition(|(who, ..)| *who == session);
+        self.0 = Arc::new(kept.into());
+        gone.into_iter().map(|(_, nick, id)| (nick, id)).collect()
     }
 
     /// A session answers: whether it was asked.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::author;
-use crate::effect::Target;
+use crate::effect::{Gate, Target};
 use crate::names::{Account, Millis, Nick, Session, SessionId};
 use crate::request::Request;
 use crate::xml::Xml;
@@ -34,7 +34,8 @@ pub struct Attachment {
 ///
 /// ```text
 /// Waiting ──catch up──► Presences ──end of filling──► (backlog) ──catch up──► Live
-///    └───────────────── catch up when all is known ───────────────────────────▲
+///    └───────────────── catch up when all is known ───────────────────────────▲│
+///                                       Returning ──catch up────────────────┘└─► joins again
 /// ```
 #[derive(Clone, Debug)]
 pub enum Phase {
@@ -55,6 +56,13 @@ pub enum Phase {
         /// The attachment.
         generation: u64,
     },
+    /// It gets everything as it comes, and has joined again to be shown all anew.
+    Returning {
+        /// The attachment.
+        generation: u64,
+        /// Then it gets a timeout error.
+        until: Millis,
+    },
 }
 
 /// Whom a stanza of the room is for.
@@ -62,19 +70,42 @@ pub enum Phase {
 pub enum Audience {
     /// Sessions that were shown the occupants.
     Presences,
+    /// Of these, those that are not about to be shown them all anew.
+    Settled,
     /// Sessions that were given history and subject.
     Live,
 }
 
 impl Attachment {
-    /// Whether it was sent nothing yet.
+    /// Whether it has asked to be let in and was not answered yet.
     pub fn is_waiting(&self) -> bool {
-        matches!(self.phase, Phase::Waiting { .. })
+        matches!(self.phase, Phase::Waiting { .. } | Phase::Returning { .. })
+    }
+
+    /// Whether it takes part in the room.
+    pub fn is_attached(&self) -> bool {
+        !matches!(self.phase, Phase::Waiting { .. })
+    }
+
+    /// What it gets now belongs to this, if it gets all.
+    pub fn live(&self) -> Option<u64> {
+        match self.phase {
+            Phase::Live { generation } | Phase::Returning { generation, .. } => Some(generation),
+            Phase::Waiting { .. } | Phase::Presences { .. } => None,
+        }
+    }
+
+    /// When it will have waited for too long.
+    pub fn waits_until(&self) -> Option<Millis> {
+        match self.phase {
+            Phase::Waiting { until } | Phase::Returning { until, .. } => Some(until),
+            Phase::Presences { .. } | Phase::Live { .. } => None,
+        }
     }
 
     /// Whether something may be due to it that it has to come for.
     pub fn is_due(&self) -> bool {
-        matches!(self.phase, Phase::Waiting { .. } | Phase::Presences { backlog: Some(_), .. })
+        self.is_waiting() || matches!(self.phase, Phase::Presences { backlog: Some(_), .. })
     }
 
     /// Whether more waits for it than may wait.
@@ -88,16 +119,13 @@ impl Attachment {
 
     /// Where a delivery to it goes.
     pub fn target(&self, last: bool) -> Target {
-        let generation = match self.phase {
-            Phase::Waiting { .. } => None,
-            Phase::Presences { generation, .. } | Phase::Live { generation } => Some(generation),
+        let gate = match self.phase {
+            Phase::Waiting { .. } => Gate::Nothing,
+            Phase::Presences { generation, .. }
+            | Phase::Live { generation }
+            | Phase::Returning { generation, .. } => Gate::Attachment(generation),
         };
-        Target {
-            session: self.session.id,
-            resource: self.session.resource.clone(),
-            generation,
-            last,
-        }
+        Target { session: self.session.id, resource: self.session.resource.clone(), gate, last }
     }
 }
 
@@ -139,7 +167,7 @@ impl Attachments {
 
     /// One that takes part in the room.
     pub fn attached(&self, session: SessionId) -> Option<&Attachment> {
-        self.get(session).filter(|attachment| !attachment.is_waiting())
+        self.get(session).filter(|attachment| attachment.is_attached())
     }
 
     /// Those that wait.
@@ -178,11 +206,16 @@ impl Attachments {
         let mut kept = false;
         for attachment in self.0.iter() {
             match (&attachment.phase, audience) {
-                (Phase::Waiting { .. }, _) => {}
+                (Phase::Waiting { .. }, _) | (Phase::Returning { .. }, Audience::Settled) => {}
                 (Phase::Presences { backlog: Some(_), .. }, _) => kept = true,
                 (Phase::Presences { backlog: None, .. }, Audience::Live) => {}
-                (Phase::Presences { backlog: None, .. }, Audience::Presences)
-                | (Phase::Live { .. }, _) => targets.push(attachment.target(false)),
+                (
+                    Phase::Presences { backlog: None, .. },
+                    Audience::Presences | Audience::Settled,
+                )
+                | (Phase::Live { .. } | Phase::Returning { .. }, _) => {
+                    targets.push(attachment.target(false))
+                }
             }
         }
         if kept {

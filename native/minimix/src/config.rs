@@ -7,12 +7,18 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// What an attaching session gets that asks for another nick than the account has.
     pub nick: NickPolicy,
+    /// By which address rooms know the account.
+    pub occupant_address: OccupantAddress,
     /// When the account leaves.
     pub leave: LeavePolicy,
     /// What others see of an account without any attached session.
     pub offline_presence: OfflinePresence,
     /// How long a lost session still counts for the presence that others see.
     pub offline_delay: u64,
+    /// How long an account without sessions stays in a room that no bookmark wants.
+    pub detached_ttl: u64,
+    /// How long a room may be silent before the account pings itself there.
+    pub ping_interval: u64,
     /// Messages kept per account and room for replays.
     pub history_size: usize,
     /// How long a room may be silent about a control presence.
@@ -31,6 +37,16 @@ pub enum NickPolicy {
     Assign,
     /// The nick asked for, for all sessions.
     Change,
+}
+
+/// Values of the option `occupant_address`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OccupantAddress {
+    /// The account's bare JID, unless the service refuses that.
+    Bare,
+    /// A full JID whose resource no session has.
+    Resource,
 }
 
 /// Values of the option `leave`.
@@ -61,9 +77,12 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             nick: NickPolicy::Assign,
+            occupant_address: OccupantAddress::Bare,
             leave: LeavePolicy::Auto,
             offline_presence: OfflinePresence::Xa,
             offline_delay: 5 * 60_000,
+            detached_ttl: 30 * 24 * 60 * 60_000,
+            ping_interval: 15 * 60_000,
             history_size: 50,
             join_timeout: 60_000,
             max_rooms: 200,

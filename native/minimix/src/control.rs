@@ -36,6 +36,8 @@ pub enum Kind {
     Leave,
     /// To be told everything again (§7.2.1, the last paragraph).
     Resync,
+    /// To enter again, as the room may have lost the account.
+    Return,
 }
 
 /// What waits for its turn.
@@ -43,12 +45,18 @@ pub enum Kind {
 pub struct Queue {
     /// To exit.
     pub leave: Option<Leave>,
+    /// To exit, with nobody to tell.
+    pub goodbye: bool,
     /// To be told everything again.
     pub resync: bool,
+    /// To be told what was missed.
+    pub gap: bool,
     /// Another nick; the last wish counts.
     pub nick: Option<NickChange>,
     /// To compare what others see with what they should see.
     pub update: bool,
+    /// Who showed something else last.
+    pub asker: Option<Asker>,
 }
 
 /// The leave of the last session.
@@ -60,13 +68,22 @@ pub struct Leave {
     pub words: Xml,
 }
 
+/// A session that shows something else.
+#[derive(Clone, Debug)]
+pub struct Asker {
+    /// Who.
+    pub by: Target,
+    /// The id of its presence.
+    pub id: Option<String>,
+}
+
 /// A nick change.
 #[derive(Clone, Debug)]
 pub struct NickChange {
     /// The wanted nick.
     pub nick: Nick,
-    /// Who wants it.
-    pub by: Target,
+    /// Who wants it, if a session does.
+    pub by: Option<Target>,
     /// The id of its presence.
     pub id: Option<String>,
 }

@@ -3,8 +3,20 @@
 //! Effects never carry the stanza that caused them: the host has it *in hand*. When no effect
 //! says what becomes of it, it is consumed.
 
-use crate::names::{Millis, Resource, SessionId};
+use crate::names::{Millis, Nick, Resource, RoomJid, SessionId};
+use crate::record::Record;
 use crate::xml::Xml;
+
+/// What a session must be attached to when a delivery arrives, or it drops the delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// This attachment.
+    Attachment(u64),
+    /// Nothing: it was not attached when this was sent.
+    Nothing,
+    /// Whatever: it asked for this as a session, not as an occupant.
+    Whatever,
+}
 
 /// A session to deliver to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,9 +25,8 @@ pub struct Target {
     pub session: SessionId,
     /// Its resource.
     pub resource: Resource,
-    /// The attachment that the delivery belongs to; the session drops it when it is attached
-    /// anew or no longer. `None` is for who is not attached, and dropped when it is meanwhile.
-    pub generation: Option<u64>,
+    /// What the delivery belongs to.
+    pub gate: Gate,
     /// Whether this delivery ends the attachment.
     pub last: bool,
 }
@@ -46,6 +57,48 @@ pub enum Effect {
         /// The stanza.
         stanza: Xml,
     },
+    /// Send this join to the room, from the account; or bring
+    /// [`Input::Declined`](crate::Input::Declined) when the account is not to be an occupant.
+    Join {
+        /// The management that it begins; the join is void when that is over.
+        epoch: u64,
+        /// The stanza. It carries its `to`.
+        stanza: Xml,
+    },
+    /// Send this leave to the room, from the account. It carries its `to`.
+    Leave {
+        /// The stanza.
+        stanza: Xml,
+    },
+    /// Store this of the account in the room, or forget what is stored. No later
+    /// [`Effect::Join`] or [`Effect::Leave`] leaves before that has outlived a crash.
+    Store {
+        /// The record.
+        record: Option<Record>,
+    },
+    /// Bring [`Input::Turn`](crate::Input::Turn) when the room's service may be asked: services
+    /// are not flooded with those who come back.
+    AwaitTurn {
+        /// Whether a session waits for it.
+        urgent: bool,
+    },
+    /// Write this nick into the account's bookmark of the room (XEP-0402 §3).
+    Bookmark {
+        /// The nick.
+        nick: Nick,
+    },
+    /// Bring [`Input::Dismiss`](crate::Input::Dismiss) to the account in another room.
+    Dismiss {
+        /// The room.
+        room: RoomJid,
+    },
+    /// Let a session join by itself, as without the module.
+    JoinAlone {
+        /// The session.
+        session: SessionId,
+        /// Its join. It carries its `to`.
+        stanza: Xml,
+    },
     /// Deliver the stanza in hand to these sessions.
     Fork {
         /// The sessions.
@@ -55,6 +108,12 @@ pub enum Effect {
         /// Whether it speaks of the account's own occupant: then `item/@jid`, where the room
         /// gave one, becomes the full JID of each session.
         own: bool,
+    },
+    /// Deliver the private message in hand to these sessions; go on with it as without the module
+    /// when none of them is there any more.
+    Private {
+        /// The sessions.
+        targets: Vec<Target>,
     },
     /// Deliver this to one session.
     Deliver {
@@ -84,17 +143,13 @@ pub enum Effect {
     },
     /// Answer the request in hand with an empty result.
     Result,
-    /// Ask the room the request in hand from the account and give the answer to the session.
-    Request {
-        /// Whether the core wants to hear [`Input::Answered`](crate::Input::Answered).
-        tell: bool,
-    },
     /// Tell a session's stream that it may come with [`Input::CatchUp`](crate::Input::CatchUp).
     Invite {
         /// The session.
         session: SessionId,
     },
-    /// From now on the host brings everything between account and room.
+    /// From now on the host brings everything between account and room: what comes to the bare JID,
+    /// and what comes to the occupant address. Said again when that becomes another one.
     Manage {
         /// Names this management, so that the end of an older one does not end this one.
         epoch: u64,
@@ -142,17 +197,36 @@ impl StanzaError {
 /// What one input caused.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
-pub struct Effects(Vec<Effect>);
+pub struct Effects {
+    effects: Vec<Effect>,
+    resource: Option<Resource>,
+}
 
 impl Effects {
     /// Adds one.
     pub fn push(&mut self, effect: Effect) {
-        self.0.push(effect);
+        self.effects.push(effect);
+    }
+
+    /// Adds one before all others.
+    pub fn push_first(&mut self, effect: Effect) {
+        self.effects.insert(0, effect);
     }
 
     /// All of them in their order.
     pub fn iter(&self) -> std::slice::Iter<'_, Effect> {
-        self.0.iter()
+        self.effects.iter()
+    }
+
+    /// The resource of the account's occupant address, where that has one: "from the account"
+    /// means from there.
+    pub fn resource(&self) -> Option<&Resource> {
+        self.resource.as_ref()
+    }
+
+    /// The account goes by this address.
+    pub fn set_resource(&mut self, resource: Option<Resource>) {
+        self.resource = resource;
     }
 }
 
@@ -161,6 +235,6 @@ impl IntoIterator for Effects {
     type IntoIter = std::vec::IntoIter<Effect>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        self.effects.into_iter()
     }
 }

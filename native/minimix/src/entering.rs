@@ -5,14 +5,16 @@ use crate::author;
 use crate::config::NickPolicy;
 use crate::control::{Kind, NickChange};
 use crate::effect::{Effect, StanzaError, Target};
-use crate::membership::{Cx, FILLING, LOCKED, Membership, State};
+use crate::history::History;
+use crate::membership::{Cx, FILLING, LOCKED, Membership};
 use crate::muc_user::{MucUser, code};
 use crate::names::{Nick, Session, SessionId};
 use crate::request::Request;
+use crate::state::State;
 use crate::xml::Xml;
 
 /// How many times larger than remembered a room may be that is shown at all.
-const TOO_LARGE: usize = 4;
+pub(crate) const TOO_LARGE: usize = 4;
 /// What a greeting says that may have changed since, or differs for who asked differently.
 const FACTS: [u16; 4] = [code::NON_ANONYMOUS, code::LOGGED, code::CREATED, code::NICK_ASSIGNED];
 
@@ -24,6 +26,12 @@ impl Membership {
         };
         let request = Request::new(stanza, nick);
         let was_attached = self.attachments.attached(session.id).is_some();
+        let until = cx.now.after(cx.config.join_timeout);
+        let live = self.attachments.get(session.id).and_then(Attachment::live);
+        let phase = match live.filter(|_| self.is_established()) {
+            Some(generation) => Phase::Returning { generation, until },
+            None => Phase::Waiting { until },
+        };
         let order = match self.attachments.get(session.id) {
             Some(known) => known.order,
             None => self.lost.take(&session.resource).unwrap_or_else(|| {
@@ -36,11 +44,17 @@ impl Membership {
             presence: author::shown(&request.presence),
             request,
             order,
-            phase: Phase::Waiting { until: cx.now.after(cx.config.join_timeout) },
+            phase,
             refused_nick: None,
         });
         match self.state {
-            State::Over | State::Ended { .. } => self.begin(cx),
+            State::Over | State::Out | State::Ended { .. } => self.begin(cx),
+            State::Away(_) => {
+                if let Some(password) = self.attachments.get(session.id).and_then(asked_password) {
+                    self.intent.password = Some(password);
+                }
+                self.hurry(cx);
+            }
             State::Joining | State::Leaving => {}
             State::Filling { .. } | State::Joined => self.serve(cx, &session),
         }
@@ -55,14 +69,18 @@ impl Membership {
         if !self.is_established() {
             return;
         }
-        let is_early = self.is_locked_for(session.id) || self.renaming.is_some();
         let Some(attachment) = self.attachments.get(session.id) else {
             return;
         };
+        let is_early = self.is_locked_for(session.id)
+            || self.renaming.is_some()
+            || (attachment.is_attached() && self.state != State::Joined);
         match &attachment.phase {
-            Phase::Waiting { .. } if is_early => {}
-            Phase::Waiting { .. } if self.roster.is_forgotten() => self.queue.resync = true,
-            Phase::Waiting { .. } => {
+            Phase::Waiting { .. } | Phase::Returning { .. } if is_early => {}
+            Phase::Waiting { .. } | Phase::Returning { .. } if self.roster.is_forgotten() => {
+                self.queue.resync = true;
+            }
+            Phase::Waiting { .. } | Phase::Returning { .. } => {
                 let attachment = attachment.clone();
                 self.admit(cx, attachment);
                 self.forget_if_too_large(cx);
@@ -117,16 +135,17 @@ impl Membership {
             (code::CREATED, self.locked_by == Some(session)),
             (code::NICK_ASSIGNED, attachment.request.nick != self.nick),
         ];
-        let mut codes = match &self.greeting {
-            Some((greeted, codes)) if *greeted == session => codes.clone(),
-            _ => Vec::new(),
+        let greeted = match &self.greeting {
+            Some((greeted, codes)) if *greeted == session => codes.as_slice(),
+            _ => &[],
         };
-        codes.retain(|code| !FACTS.contains(code));
-        codes.extend(facts.into_iter().filter_map(|(code, holds)| holds.then_some(code)));
-        codes.push(code::SELF);
-        codes.sort_unstable();
-        codes.dedup();
-        codes
+        let holds = |code: &u16| facts.contains(&(*code, true));
+        let is_new = |code: &u16| !greeted.contains(code);
+        let mut news: Vec<u16> =
+            FACTS.into_iter().filter(holds).chain([code::SELF]).filter(is_new).collect();
+        news.sort_unstable();
+        let kept = greeted.iter().copied().filter(|code| !FACTS.contains(code) || holds(code));
+        kept.chain(news).collect()
     }
 
     fn settle_nick(&mut self, cx: &Cx<'_>, attachment: &mut Attachment) {
@@ -139,7 +158,7 @@ impl Membership {
             NickPolicy::Change => {
                 self.queue.nick = Some(NickChange {
                     nick: wanted,
-                    by: attachment.target(false),
+                    by: Some(attachment.target(false)),
                     id: attachment.request.id.clone(),
                 });
             }
@@ -149,13 +168,6 @@ impl Membership {
     /// While a new room is locked only its creator may enter (XEP-0045 §10.1).
     fn is_locked_for(&self, session: SessionId) -> bool {
         self.locked_by.is_some_and(|creator| creator != session)
-    }
-
-    /// The creator has answered the room's question for its configuration.
-    pub fn configured(&mut self, cx: &mut Cx<'_>, by: SessionId) {
-        if self.locked_by == Some(by) {
-            self.unlock(cx);
-        }
     }
 
     /// Lets in who waited for the configuration of a new room.
@@ -191,11 +203,16 @@ impl Membership {
             Some(control) => control.by.map(|by| by.session),
             None => None,
         };
+        if self.renaming.take().is_some() && self.roster.len() == 0 {
+            // It has changed the nick, and told nothing else.
+            self.queue.resync = true;
+        }
         self.nick = nick;
         self.own = Some(cx.interned.share(own));
         self.state = State::Filling { until: cx.now.after(FILLING) };
         self.non_anonymous = user.has(code::NON_ANONYMOUS);
         self.logged = user.has(code::LOGGED);
+        self.intent.joined_at = Some(cx.now);
         if user.has(code::CREATED) {
             let creator = joined_by.filter(|session| self.attachments.get(*session).is_some());
             self.locked_until = cx.now.after(LOCKED.min(cx.config.join_timeout / 2));
@@ -209,12 +226,20 @@ impl Membership {
     /// History and subject are complete.
     pub fn filled(&mut self, cx: &mut Cx<'_>) {
         self.state = State::Joined;
+        self.repeats = History::default();
         for attachment in self.attachments.iter_mut() {
-            if let Phase::Presences { backlog, .. } = &mut attachment.phase {
-                *backlog = Some(self.history.replay(&attachment.request.wishes, cx.room, cx.now));
-                cx.push(Effect::Invite { session: attachment.session.id });
+            match &mut attachment.phase {
+                Phase::Presences { backlog, .. } => {
+                    let wishes = &attachment.request.wishes;
+                    *backlog = Some(self.history.replay(wishes, cx.room, cx.now));
+                }
+                Phase::Returning { .. } => {}
+                Phase::Waiting { .. } | Phase::Live { .. } => continue,
             }
+            cx.push(Effect::Invite { session: attachment.session.id });
         }
+        self.repeat_what_is_lost(cx);
+        self.send_held(cx);
         self.forget_if_too_large(cx);
     }
 
@@ -247,24 +272,48 @@ impl Membership {
         let Some(Kind::Join(refused)) = self.control.take().map(|control| control.kind) else {
             return;
         };
+        let condition = author::condition(error.root()).unwrap_or_default();
+        if self.queue.leave.is_none() && self.has_another_address(cx, condition) {
+            return self.begin(cx);
+        }
         if let Some(leave) = self.queue.leave.take() {
             self.tell_out(cx, leave.by, &[]);
         }
         for asker in self.attachments.take(|attachment| attachment.request.same_as(&refused)) {
             self.hand_error(cx, &asker, error);
         }
-        let epoch = self.epoch;
+        if self.attachments.is_empty() {
+            return self.forget(cx);
+        }
         self.begin(cx);
-        if self.state == State::Over {
-            cx.push(Effect::Unmanage { epoch });
+    }
+
+    /// The account is not to be an occupant of this room; each session is one by itself.
+    pub fn declined(&mut self, cx: &mut Cx<'_>, epoch: u64) {
+        if self.state != State::Joining || self.epoch != epoch {
+            return;
+        }
+        if let Some(leave) = self.queue.leave.take() {
+            self.tell_out(cx, leave.by, &[]);
+        }
+        self.let_join_alone(cx);
+        self.forget(cx);
+    }
+
+    /// Those who wait join by themselves.
+    pub fn let_join_alone(&mut self, cx: &mut Cx<'_>) {
+        for asker in self.attachments.take(Attachment::is_waiting) {
+            let to = cx.occupant(&asker.request.nick);
+            let stanza = asker.request.presence.edited(&[("to", Some(&to))], |_| true, &[]);
+            cx.push(Effect::JoinAlone { session: asker.session.id, stanza });
         }
     }
 
     /// One who waits gets the room's error.
     pub fn hand_error(&self, cx: &mut Cx<'_>, asker: &Attachment, error: &Xml) {
         let from = cx.occupant(&asker.request.nick);
-        let stanza = author::error_for(error, &from, asker.request.id.as_deref());
-        cx.push(Effect::Deliver { target: asker.target(false), stanza });
+        let stanza = author::error_for(error, &from, &asker.request.presence);
+        cx.push(Effect::Deliver { target: asker.target(asker.is_attached()), stanza });
     }
 
     /// All who wait get an error of ours.
@@ -281,4 +330,8 @@ impl Membership {
         let target = Target { last: true, ..asker.target(false) };
         cx.push(Effect::Deliver { target, stanza });
     }
+}
+
+fn asked_password(attachment: &Attachment) -> Option<String> {
+    attachment.request.password.clone()
 }

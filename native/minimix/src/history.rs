@@ -30,22 +30,46 @@ pub struct History {
     subject: Option<Xml>,
 }
 
+/// A message as its sender is told of it.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// The message.
+    pub message: Xml,
+    /// What the room calls it, where that is another id.
+    pub id: Option<String>,
+}
+
 #[derive(Clone, Debug)]
 struct Kept {
     at: Millis,
     message: Xml,
+    /// Whether the room has said when it was: a message that was live may carry a time of its
+    /// author's, which is another matter.
+    is_dated: bool,
+    /// What the room calls it, where its sender was given back another id.
+    id: Option<String>,
 }
 
 impl History {
-    /// Keeps a message, at most `limit` of them.
-    pub fn keep(&mut self, message: Xml, room: &RoomJid, now: Millis, limit: usize) {
+    /// Keeps a message that was said now, at most `limit` of them.
+    pub fn keep(&mut self, said: Said, now: Millis, limit: usize) {
+        self.add(Kept { at: now, message: said.message, id: said.id, is_dated: false }, limit);
+    }
+
+    /// Keeps a message that the room tells of earlier, at most `limit` of them.
+    pub fn keep_past(&mut self, said: Said, room: &RoomJid, now: Millis, limit: usize) {
+        let Said { message, id } = said;
+        let stamp = delay_of(message.root(), room).and_then(|delay| stamp_of(&delay));
+        self.add(Kept { at: stamp.unwrap_or(now), message, id, is_dated: true }, limit);
+    }
+
+    fn add(&mut self, kept: Kept, limit: usize) {
         if limit == 0 {
             return;
         }
-        let stamp = delay_of(message.root(), room).and_then(|delay| stamp_of(&delay));
         let messages = Arc::make_mut(&mut self.messages);
-        self.bytes += message.size();
-        messages.push_back(Kept { at: stamp.unwrap_or(now), message });
+        self.bytes += kept.message.size();
+        messages.push_back(kept);
         while messages.len() > limit || self.bytes > MAX_BYTES {
             let Some(dropped) = messages.pop_front() else {
                 break;
@@ -63,9 +87,7 @@ impl History {
         let by_the_room = message.attribute("from") == Some(room.as_str());
         let is_meant = |kept: &Kept| {
             let kept = kept.message.root();
-            let ids = kept.children().filter(|child| child.is("stanza-id", NS_STANZA_ID));
-            let mut ids = ids.filter(|id| id.attribute("by") == Some(room.as_str()));
-            ids.any(|known| known.attribute("id") == Some(id))
+            stanza_id(kept, room) == Some(id)
                 && (by_the_room || author_of(kept) == author_of(message))
         };
         if let Some(at) = self.messages.iter().position(is_meant)
@@ -73,6 +95,33 @@ impl History {
         {
             self.bytes -= gone.message.size();
         }
+    }
+
+    /// Takes out this message, which the room repeats; whether it was there.
+    pub fn take(&mut self, message: Element<'_>, room: &RoomJid) -> bool {
+        let at = self.position(message, room);
+        at.and_then(|at| Arc::make_mut(&mut self.messages).remove(at)).is_some()
+    }
+
+    /// Whether this message is there, which the room repeats.
+    pub fn holds(&self, message: Element<'_>, room: &RoomJid) -> bool {
+        self.position(message, room).is_some()
+    }
+
+    fn position(&self, message: Element<'_>, room: &RoomJid) -> Option<usize> {
+        let body = |message: Element<'_>| message.inner("body").map(|body| body.text());
+        let is_same = |kept: &Kept| {
+            let known = kept.message.root();
+            known.attribute("from") == message.attribute("from")
+                && kept.id.as_deref().or(known.attribute("id")) == message.attribute("id")
+                && body(known) == body(message)
+        };
+        let id = stanza_id(message, room);
+        let is_meant = |kept: &Kept| match (id, stanza_id(kept.message.root(), room)) {
+            (Some(id), Some(known)) => id == known,
+            _ => is_same(kept),
+        };
+        self.messages.iter().position(is_meant)
     }
 
     /// Keeps the subject as it was told on entering.
@@ -89,7 +138,7 @@ impl History {
 
     /// Keeps a subject that was changed now.
     pub fn change_subject(&mut self, message: Xml, room: &RoomJid, now: Millis) {
-        self.subject = Some(delayed(&message, room, now));
+        self.subject = Some(dated(&message, room, now));
     }
 
     /// What a session is replayed: the newest messages that satisfy all its wishes, then the
@@ -98,9 +147,15 @@ impl History {
         let mut replay = Vec::new();
         let mut characters = 0usize;
         for kept in self.messages.iter().rev() {
-            let message = delayed(&kept.message, room, kept.at);
-            if !wishes.reach(kept.at, replay.len(), now) {
+            let message = match kept.is_dated {
+                true => kept.message.clone(),
+                false => dated(&kept.message, room, kept.at),
+            };
+            if wishes.max_stanzas.is_some_and(|limit| replay.len() >= limit) {
                 break;
+            }
+            if !wishes.reach(kept.at, now) {
+                continue;
             }
             if let Some(limit) = wishes.max_characters {
                 characters += message.to_string().len();
@@ -144,9 +199,8 @@ impl Wishes {
         }
     }
 
-    fn reach(&self, at: Millis, already: usize, now: Millis) -> bool {
-        self.max_stanzas.is_none_or(|limit| already < limit)
-            && self.since.is_none_or(|since| at >= since)
+    fn reach(&self, at: Millis, now: Millis) -> bool {
+        self.since.is_none_or(|since| at >= since)
             && self.max_age.is_none_or(|age| at.after(age) >= now)
     }
 }
@@ -160,6 +214,20 @@ pub fn delay_of<'a>(message: Element<'a>, room: &RoomJid) -> Option<Element<'a>>
                 from.split('/').next().is_some_and(|bare| bare.eq_ignore_ascii_case(room.as_str()))
             })
     })
+}
+
+/// Whether the room repeats a message in the midst of others. A delay that does not say whose it is
+/// may be its author's, unless the message is known.
+pub fn is_past(message: Element<'_>, room: &RoomJid, known: &History) -> bool {
+    delay_of(message, room)
+        .is_some_and(|delay| delay.attribute("from").is_some() || known.holds(message, room))
+}
+
+/// The room's own id of a message (XEP-0359).
+pub fn stanza_id<'a>(message: Element<'a>, room: &RoomJid) -> Option<&'a str> {
+    let mut ids = message.children().filter(|child| child.is("stanza-id", NS_STANZA_ID));
+    let own = ids.find(|id| id.attribute("by") == Some(room.as_str()))?;
+    own.attribute("id")
 }
 
 /// The room's id of the message that is taken back.
@@ -186,9 +254,6 @@ fn moment(text: &str) -> Option<Millis> {
     u64::try_from(time.0.timestamp_millis()).ok().map(Millis)
 }
 
-fn delayed(message: &Xml, room: &RoomJid, at: Millis) -> Xml {
-    match delay_of(message.root(), room) {
-        Some(_) => message.clone(),
-        None => message.edited(&[], |_| true, &[author::delay(room, at)]),
-    }
+fn dated(message: &Xml, room: &RoomJid, at: Millis) -> Xml {
+    message.edited(&[], |_| true, &[author::delay(room, at)])
 }

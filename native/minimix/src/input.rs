@@ -1,6 +1,7 @@
 //! What can happen to an account in a room.
 
 use crate::names::{Nick, Session, SessionId};
+use crate::record::{Bookmark, Record};
 use crate::xml::Xml;
 
 /// One event. A stanza comes without its `to`; `nick` is the resource of the JID that the stanza
@@ -28,18 +29,24 @@ pub enum Input {
         /// The session, in whose stream the effects are executed.
         session: Session,
     },
-    /// A request of [`Effect::Request`](crate::Effect::Request) that asked to be told has its
-    /// answer.
-    Answered {
-        /// Who had asked.
-        session: SessionId,
-        /// Whether the room did what was asked.
-        granted: bool,
+    /// The account is not to be an occupant: [`Effect::Join`](crate::Effect::Join) was not sent.
+    Declined {
+        /// The management that the join would have begun.
+        epoch: u64,
     },
     /// The session's stream ended, or it became unavailable to its server.
     Detach {
         /// The session that is gone.
         session: SessionId,
+        /// The presence by which it became unavailable, if it did.
+        words: Option<Xml>,
+    },
+    /// A session believes to be in the room, as an earlier core has told it.
+    Stranded {
+        /// The session.
+        session: Session,
+        /// Under which nick.
+        nick: Nick,
     },
     /// A stream was resumed by another one (XEP-0198 §5).
     Resumed {
@@ -48,8 +55,48 @@ pub enum Input {
         /// The stream that goes on.
         new: SessionId,
     },
-    /// The module stops: tell everybody and leave.
+    /// What was stored of the account in the room, after a restart.
+    Restore {
+        /// The record.
+        record: Record,
+    },
+    /// The account's bookmark of the room is this now, or is gone (XEP-0402 §4).
+    Bookmark {
+        /// The bookmark.
+        bookmark: Option<Bookmark>,
+    },
+    /// An admin wants something.
+    Command {
+        /// What.
+        command: Command,
+    },
+    /// The room may be asked now, as [`Effect::AwaitTurn`](crate::Effect::AwaitTurn) wished.
+    Turn,
+    /// Something happened that may have cost the account its place, as a broken link.
+    Doubt,
+    /// The room may have said what has not arrived: the service has made a new link to this server
+    /// and had not closed the one before.
+    Gap,
+    /// The account is in too many rooms; this one has been without sessions for the longest time.
+    Dismiss,
+    /// The module stops, or the account is removed: tell everybody and leave.
     Stop,
     /// A time has come that [`Effect::Wake`](crate::Effect::Wake) asked for.
     Tick,
+}
+
+/// What an admin can want.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// The account is to be in the room.
+    Join {
+        /// Under which nick.
+        nick: Nick,
+        /// With which password.
+        password: Option<String>,
+    },
+    /// The account is to leave the room, whoever is there.
+    Leave,
+    /// The account is to ask the room for everything again.
+    Rejoin,
 }

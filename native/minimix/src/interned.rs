@@ -8,6 +8,7 @@ use crate::xml::Xml;
 #[derive(Debug, Default)]
 pub struct Interned {
     stanzas: HashSet<Xml>,
+    bytes: usize,
     sweep_at: usize,
 }
 
@@ -22,14 +23,16 @@ impl Interned {
         }
         if self.stanzas.len() >= self.sweep_at.max(SMALL) {
             self.stanzas.retain(Xml::is_shared);
+            self.bytes = self.stanzas.iter().map(Xml::size).sum();
             self.sweep_at = self.stanzas.len().saturating_mul(2);
         }
+        self.bytes += stanza.size();
         self.stanzas.insert(stanza.clone());
         stanza
     }
 
-    /// Bytes of all copies.
+    /// Bytes of all copies, of those included that are no longer needed and not yet dropped.
     pub fn bytes(&self) -> usize {
-        self.stanzas.iter().map(Xml::size).sum()
+        self.bytes
     }
 }

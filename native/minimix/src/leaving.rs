@@ -4,10 +4,11 @@ use crate::attachments::{Attachment, Phase};
 use crate::author;
 use crate::config::LeavePolicy;
 use crate::control::{Kind, Leave};
-use crate::effect::{Effect, StanzaError, StanzaId, Target};
-use crate::membership::{Cx, Membership, State};
+use crate::effect::{Effect, Gate, StanzaError, StanzaId, Target};
+use crate::membership::{Cx, Membership};
 use crate::muc_user::code;
 use crate::names::{Session, SessionId};
+use crate::state::State;
 use crate::xml::Xml;
 
 impl Membership {
@@ -17,14 +18,20 @@ impl Membership {
             return;
         };
         self.promote_creator(cx, session.id);
-        let stays = cx.config.leave == LeavePolicy::Never || !self.attachments.is_empty();
+        let stays = match cx.config.leave {
+            LeavePolicy::Never => true,
+            LeavePolicy::Auto if self.intent.is_bookmarked() => true,
+            LeavePolicy::Auto | LeavePolicy::LastSession => !self.attachments.is_empty(),
+        };
         if stays || self.state == State::Leaving || self.queue.leave.is_some() {
-            let nick = if gone.is_waiting() { &gone.request.nick } else { &self.nick };
+            let nick = if gone.is_attached() { &self.nick } else { &gone.request.nick };
             let own = self.own.as_ref();
-            let stanza = author::unavailable(cx.room, nick, own, Some(&words), &[]);
+            let jid = cx.full_jid(&session.resource);
+            let stanza = author::unavailable(cx.room, nick, &jid, own, Some(&words), &[]);
             cx.push(Effect::Replay { stanzas: vec![stanza] });
             cx.push(Effect::Detached);
             self.queue.update = true;
+            self.wonder(cx);
             return;
         }
         self.queue.leave = Some(Leave { by: gone.target(true), words });
@@ -33,14 +40,31 @@ impl Membership {
         }
     }
 
-    /// A stream is gone: that is no leave. For a while others see the account as if it were
-    /// still there.
-    pub fn detach(&mut self, cx: &mut Cx<'_>, session: SessionId) {
+    /// A session is gone: that is no leave. For a while others see the account as if it were
+    /// still there. Who became unavailable hears what the room would answer.
+    pub fn detach(&mut self, cx: &mut Cx<'_>, session: SessionId, words: Option<&Xml>) {
         let Some(gone) = self.attachments.remove(session) else {
             return;
         };
+        if let Some(words) = words.filter(|_| gone.is_attached()) {
+            let (own, jid) = (self.own.as_ref(), cx.full_jid(&gone.session.resource));
+            let stanza = author::unavailable(cx.room, &self.nick, &jid, own, Some(words), &[]);
+            let target = Target { gate: Gate::Nothing, ..gone.target(false) };
+            cx.push(Effect::Deliver { target, stanza });
+        }
         self.lost.add(gone, cx.now.after(cx.config.offline_delay));
+        self.excuse(cx, session);
         self.promote_creator(cx, session);
+        self.wonder(cx);
+    }
+
+    /// Whom a session still owes an answer learns that there will be none.
+    fn excuse(&mut self, cx: &mut Cx<'_>, gone: SessionId) {
+        for (nick, id) in self.asked.forget(gone) {
+            let to = nick.map_or_else(|| cx.room.to_string(), |nick| cx.occupant(&nick));
+            let stanza = author::iq_error("to", &to, &id, StanzaError::ServiceUnavailable);
+            cx.push(Effect::Send { stanza });
+        }
     }
 
     /// When the creator of a locked room goes, the next one may configure it.
@@ -58,9 +82,7 @@ impl Membership {
         if self.state != State::Leaving {
             targets.extend(self.attachments.take(|_| true).iter().map(last));
         }
-        if !targets.is_empty() {
-            cx.push(Effect::Fork { targets, id: StanzaId::Keep, own: true });
-        }
+        cx.fork(targets, StanzaId::Keep, true);
         self.control = None;
         self.end(cx);
     }
@@ -79,20 +101,36 @@ impl Membership {
         queued.or(in_flight.filter(|by| by.last))
     }
 
-    /// The module stops: nobody may believe to be in the room.
+    /// The module stops: nobody may believe to be in the room. What the room still says is
+    /// awaited, so that it reaches nobody.
     pub fn stop(&mut self, cx: &mut Cx<'_>) {
-        if let Some(leaver) = self.leaver() {
+        let leave_in_flight = self.control.as_mut().filter(|c| matches!(c.kind, Kind::Leave));
+        let is_leaving = leave_in_flight.is_some();
+        let leaver = match self.queue.leave.take() {
+            Some(leave) => Some(leave.by),
+            None => leave_in_flight.and_then(|leave| leave.by.take()),
+        };
+        if let Some(leaver) = leaver {
             self.tell_out(cx, leaver, &[]);
         }
         self.turn_away(cx, StanzaError::ServiceUnavailable);
         for attachment in self.attachments.take(|_| true) {
             self.tell_out(cx, attachment.target(true), &[code::TECHNICAL]);
         }
-        if !matches!(self.state, State::Ended { .. } | State::Over) {
-            let stanza = author::leave(&cx.occupant(&self.nick), None, None);
-            cx.push(Effect::Send { stanza });
+        self.is_stopping = true;
+        match self.state {
+            State::Out => self.state = State::Over,
+            State::Ended { .. } | State::Over => self.forget(cx),
+            State::Joining => {}
+            State::Away(_) => {
+                self.control = None;
+                self.queue.goodbye = true;
+            }
+            State::Filling { .. } | State::Joined | State::Leaving => {
+                self.state = State::Leaving;
+                self.queue.goodbye = !is_leaving;
+            }
         }
-        self.forget(cx);
     }
 
     /// A session that does not fetch its backlog is not there.
@@ -104,7 +142,8 @@ impl Membership {
     }
 
     pub fn tell_out(&self, cx: &mut Cx<'_>, target: Target, codes: &[u16]) {
-        let stanza = author::unavailable(cx.room, &self.nick, self.own.as_ref(), None, codes);
+        let (own, jid) = (self.own.as_ref(), cx.full_jid(&target.resource));
+        let stanza = author::unavailable(cx.room, &self.nick, &jid, own, None, codes);
         cx.push(Effect::Deliver { target, stanza });
     }
 
@@ -113,8 +152,11 @@ impl Membership {
         match self.state {
             State::Ended { until } if until <= cx.now => return self.forget(cx),
             State::Filling { until } if until <= cx.now => self.filled(cx),
+            State::Away(absence) => self.tick_away(cx, absence),
             _ => {}
         }
+        self.ping_if_due(cx);
+        self.tick_detached(cx);
         if self.end_of_burst().is_some_and(|end| end <= cx.now) {
             self.establish_unmarked(cx);
         }
@@ -127,11 +169,14 @@ impl Membership {
         if self.burst.is_some() || self.state == State::Joining {
             self.be_patient(cx);
         }
-        let late = self.attachments.take(
-            |attachment| matches!(attachment.phase, Phase::Waiting { until } if until <= cx.now),
-        );
+        let late = self
+            .attachments
+            .take(|attachment| attachment.waits_until().is_some_and(|until| until <= cx.now));
         for asker in late {
             self.turn_one_away(cx, &asker, StanzaError::RemoteServerTimeout);
+        }
+        for question in self.pending.expire(cx.now).into_iter().chain(self.pings.expire(cx.now)) {
+            self.give_up(cx, &question);
         }
         if self.control.as_ref().is_some_and(|control| control.until <= cx.now) {
             self.unanswered(cx);
@@ -148,7 +193,8 @@ impl Membership {
             control.until = control.until.max(patience);
         }
         for attachment in self.attachments.iter_mut() {
-            if let Phase::Waiting { until } = &mut attachment.phase {
+            if let Phase::Waiting { until } | Phase::Returning { until, .. } = &mut attachment.phase
+            {
                 *until = patience.max(*until);
             }
         }
@@ -180,7 +226,8 @@ impl Membership {
                 self.burst = None;
                 self.turn_away(cx, StanzaError::RemoteServerTimeout);
             }
-            Kind::Nick(_) | Kind::Update => {}
+            Kind::Return => self.try_later(cx),
+            Kind::Nick(_) | Kind::Update => self.doubt(cx),
         }
     }
 }

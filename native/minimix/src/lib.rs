@@ -19,7 +19,7 @@
 //! use minimix::{Session, SessionId, Xml};
 //!
 //! let config = Config::default();
-//! let around = Environment { now: Millis(0), config: &config, other_rooms: 0 };
+//! let around = Environment::new(Millis(0), &config);
 //! let mut room = Room::new(RoomJid::from("room@rooms.example"), Millis(0));
 //! let phone = Session { id: SessionId(1), resource: "phone".into() };
 //! let join = "<presence xmlns='jabber:client'><x xmlns='http://jabber.org/protocol/muc'/></presence>";
@@ -32,39 +32,52 @@
 //!     },
 //!     around,
 //! );
-//! assert!(effects.iter().any(|effect| matches!(effect, Effect::Send { .. })));
+//! assert!(effects.iter().any(|effect| matches!(effect, Effect::Join { .. })));
 //! # Ok::<(), minidom::Error>(())
 //! ```
 
 #![forbid(unsafe_code)]
 
+mod address;
 mod asked;
 mod attachments;
 mod author;
 mod config;
 mod control;
+mod detached;
+mod doubting;
 mod effect;
 mod entering;
+mod facts;
+mod held;
 mod history;
 mod input;
+mod intent;
 mod interned;
 mod leaving;
 mod membership;
 mod messages;
 mod muc_user;
 mod names;
+mod pending;
 mod presences;
+mod record;
+mod repairing;
 mod request;
 mod requests;
 mod room;
 mod roster;
 mod sent;
+mod settling;
 mod showing;
+mod state;
 pub mod xml;
 
-pub use config::{Config, LeavePolicy, NickPolicy, OfflinePresence};
-pub use effect::{Effect, Effects, StanzaError, StanzaId, Target};
-pub use input::Input;
+pub use config::{Config, LeavePolicy, NickPolicy, OccupantAddress, OfflinePresence};
+pub use effect::{Effect, Effects, Gate, StanzaError, StanzaId, Target};
+pub use facts::{Counters, Facts, Stage, Tally};
+pub use input::{Command, Input};
 pub use names::{Account, Millis, Nick, Resource, RoomJid, Session, SessionId};
+pub use record::{Bookmark, Cause, Place, Record};
 pub use room::{Environment, Room, Standing};
 pub use xml::Xml;

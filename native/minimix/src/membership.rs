@@ -4,30 +4,43 @@
 //!            join                self-presence            subject, first live
 //!            sent                  received               message, or time
 //!  (none) ───────► Joining ───────────────────► Filling ─────────────────────► Joined
-//!                   │   ▲                          │                             │
-//!             error │   │ somebody waits           └─────────┬───────────────────┘
-//!                   ▼   │                      last session's│leave      removed│by the room
-//!                  Over ├──────── left ◄──────────────── Leaving                │
-//!                   ▲   │          │                                            │
-//!                   │   │          ▼                                            │
-//!              time └───┴──────── Ended ◄───────────────────────────────────────┘
+//!                   │   ▲                          ▲ │                           │
+//!             error │   │ somebody waits           │ ├───────────────────────────┤
+//!                   ▼   │                 returned │ │ lost        last session's│leave
+//!                  Over │                          │ ▼                           ▼
+//!                   ▲   │        refused for good Away ◄── restart,           Leaving
+//!                   │   │          ┌───────────────┘       bookmark              │
+//!                   │   │          ▼                                             │
+//!              time └───┴──────── Ended ◄──────── removed by the room, left ─────┘
 //! ```
+//!
+//! What is over stays `Out` while a bookmark says that the account should be there: it comes back
+//! when somebody changes that.
 //!
 //! Joined is what the room confirmed, left is what it confirmed or what timed out.
 
+use crate::address::Address;
 use crate::asked::Asked;
-use crate::attachments::{Attachments, Phase};
+use crate::attachments::{Attachment, Attachments};
 use crate::author;
 use crate::config::Config;
 use crate::control::{Control, Kind, Queue};
-use crate::effect::{Effect, Effects, StanzaError, Target};
+use crate::detached::Probe;
+use crate::doubting::Doubt;
+use crate::effect::{Effect, Effects, StanzaError, StanzaId, Target};
+use crate::held::Held;
 use crate::history::History;
 use crate::input::Input;
+use crate::intent::Intent;
 use crate::interned::Interned;
-use crate::names::{Account, Millis, Nick, RoomJid, Session, SessionId};
+use crate::names::{Account, Millis, Nick, Resource, RoomJid, Session, SessionId};
+use crate::pending::Pending;
+use crate::record::Cause;
+use crate::repairing::jitter;
 use crate::roster::Roster;
 use crate::sent::Sent;
-use crate::showing::{self, LostSessions};
+use crate::showing::LostSessions;
+use crate::state::{OldNick, State, Step};
 use crate::xml::Xml;
 
 /// How long history and subject may take after the self-presence.
@@ -36,12 +49,13 @@ pub(crate) const FILLING: u64 = 5_000;
 pub(crate) const LOCKED: u64 = 10_000;
 /// How long a membership that ended still answers for the room.
 const TOMBSTONE: u64 = 2 * 60_000;
-/// How long a nick that the account held is still taken for its own.
-const OLD_NICK: u64 = 2 * 60_000;
+/// How long a nick that the account held is still taken for its own: as long as a stanza of a
+/// session that has not heard of the change may be under way.
+const OLD_NICK: u64 = 10_000;
 /// Nicks remembered as held a moment ago.
 const OLD_NICKS: usize = 8;
 /// Each resync re-announces the account to the whole room: at most one in this time.
-const RESYNC_PAUSE: u64 = 10_000;
+pub(crate) const RESYNC_PAUSE: u64 = 10_000;
 
 /// What surrounds one input.
 pub(crate) struct Cx<'a> {
@@ -49,6 +63,15 @@ pub(crate) struct Cx<'a> {
     pub config: &'a Config,
     pub room: &'a RoomJid,
     pub account: &'a Account,
+    pub is_crowded: bool,
+    /// Whether very many bookmarks of the account name rooms where it is not.
+    pub is_full: bool,
+    /// Whether the room's service is known to refuse bare JIDs.
+    pub needs_resource: bool,
+    /// Random bits that nobody can guess.
+    pub secret: u128,
+    /// Whether nobody but accounts without sessions is in the room.
+    pub is_deserted: bool,
     pub interned: &'a mut Interned,
     pub counter: &'a mut u64,
     pub effects: Effects,
@@ -65,30 +88,30 @@ impl Cx<'_> {
         self.effects.push(effect);
     }
 
+    /// Gives the stanza in hand to these, if there are any.
+    pub fn fork(&mut self, targets: Vec<Target>, id: StanzaId, own: bool) {
+        if !targets.is_empty() {
+            self.push(Effect::Fork { targets, id, own });
+        }
+    }
+
     pub fn reject(&mut self, error: StanzaError) {
         self.push(Effect::Reject { error });
+    }
+
+    pub fn full_jid(&self, resource: &Resource) -> String {
+        format!("{}/{resource}", self.account)
     }
 
     pub fn occupant(&self, nick: &Nick) -> String {
         self.room.occupant(nick)
     }
-}
 
-/// Where the account is on its way through the room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    /// The join is under way.
-    Joining,
-    /// The room confirmed; history and subject are due until then.
-    Filling { until: Millis },
-    /// The room confirmed and told everything.
-    Joined,
-    /// The last session left; the room has not confirmed yet.
-    Leaving,
-    /// It is over; late stanzas of sessions are answered as the room would, until then.
-    Ended { until: Millis },
-    /// There is nothing to remember.
-    Over,
+    /// After how long a silence the account pings itself.
+    pub fn silence(&self) -> u64 {
+        let interval = self.config.ping_interval;
+        interval.saturating_add(jitter(self, 0, interval / 8))
+    }
 }
 
 /// All that is known of one account in one room. A clone is cheap: what is large is shared.
@@ -96,13 +119,19 @@ pub(crate) enum State {
 pub(crate) struct Membership {
     pub state: State,
     pub epoch: u64,
+    /// Whether it has shown itself to be a room: before that it may as well be a contact.
+    pub is_room: bool,
+    /// Whether sessions are to join by themselves once the account is out.
+    pub is_stopping: bool,
     /// The nick asked for while joining, else the confirmed one.
     pub nick: Nick,
     /// When the room last said something: a long answer is no silence.
     pub heard: Millis,
+    /// By which address the room knows the account.
+    pub address: Address,
     /// Between the two presences of a nick change: the coming nick.
     pub renaming: Option<Nick>,
-    pub old_nicks: Vec<(Nick, Millis)>,
+    pub old_nicks: Vec<OldNick>,
     pub attachments: Attachments,
     pub lost: LostSessions,
     pub control: Option<Control>,
@@ -114,16 +143,22 @@ pub(crate) struct Membership {
     pub echoes_ids: bool,
     /// Until then a resync repeats history and subject.
     pub repeats_until: Millis,
+    /// What it repeats and the sessions do not know is given to them.
+    pub fills_a_gap: bool,
     pub roster: Roster,
     pub own: Option<Xml>,
     pub room_presence: Option<Xml>,
     pub history: History,
+    /// What a room may repeat that knows the account again.
+    pub repeats: History,
     pub non_anonymous: bool,
     pub logged: bool,
     /// Who joined, and the codes that the room greeted it with, until it was told.
     pub greeting: Option<(SessionId, Vec<u16>)>,
     /// Who is to configure the new room while nobody else may enter.
     pub locked_by: Option<SessionId>,
+    /// A bookmark wants the account back that is on its way out.
+    pub comes_back: bool,
     /// A leave is on its way that nobody waits for.
     pub has_said_goodbye: bool,
     /// Not every creator configures: others wait no longer than this.
@@ -132,7 +167,31 @@ pub(crate) struct Membership {
     pub shown: Option<Xml>,
     pub sent: Sent,
     pub asked: Asked,
+    pub pending: Pending,
+    /// The id of the last control presence.
+    pub last_id: Option<String>,
+    /// Sessions that ask themselves whether they are in the room, while nobody knows.
+    pub pings: Pending,
     pub arrivals: u64,
+    /// What is meant, and stored.
+    pub intent: Intent,
+    /// Messages that wait until the room knows the account again.
+    pub held: Held,
+    pub doubt: Doubt,
+    /// The nick that is tried in place of one that somebody else has taken.
+    pub variant: Option<Nick>,
+    /// What the room said of itself before a removal and for whom that was, until it is known
+    /// whether it is to be hidden.
+    pub farewell: Option<(Xml, Vec<Target>)>,
+    /// Who is lost again before then is no quick success.
+    pub stable_at: Millis,
+    pub relapses: u32,
+    /// When the room last took the account back.
+    pub repaired_at: Option<Millis>,
+    /// When it is to be told the time.
+    pub wakes_at: Option<Millis>,
+    /// When to ask whether the room is one that nobody needs.
+    pub probe: Probe,
 }
 
 impl Membership {
@@ -141,8 +200,11 @@ impl Membership {
         Membership {
             state: State::Over,
             epoch: 0,
+            is_room: false,
+            is_stopping: false,
             nick,
             heard: Millis::default(),
+            address: Address::default(),
             renaming: None,
             old_nicks: Vec::new(),
             attachments: Attachments::default(),
@@ -153,35 +215,52 @@ impl Membership {
             burst: None,
             echoes_ids: false,
             repeats_until: Millis::default(),
+            fills_a_gap: false,
             roster: Roster::default(),
             own: None,
             room_presence: None,
             history: History::default(),
+            repeats: History::default(),
             non_anonymous: false,
             logged: false,
             greeting: None,
             locked_by: None,
+            comes_back: false,
             has_said_goodbye: false,
             locked_until: Millis::default(),
             shown: None,
             sent: Sent::default(),
             asked: Asked::default(),
+            pending: Pending::default(),
+            pings: Pending::default(),
+            last_id: None,
             arrivals: 0,
+            intent: Intent::default(),
+            held: Held::default(),
+            doubt: Doubt::default(),
+            variant: None,
+            farewell: None,
+            stable_at: Millis::default(),
+            relapses: 0,
+            repaired_at: None,
+            wakes_at: None,
+            probe: Probe::default(),
         }
     }
 
     /// One input in, effects out.
     pub fn handle(&mut self, cx: &mut Cx<'_>, input: Input) {
-        self.old_nicks.retain(|(_, until)| *until > cx.now);
+        self.old_nicks.retain(|old| old.until > cx.now);
         match input {
             Input::FromSession { session, nick, stanza } => match stanza.root().name() {
                 "presence" => self.presence_from_session(cx, session, nick, stanza),
                 "message" => self.message_from_session(cx, &session, stanza),
-                "iq" => self.iq_from_session(cx, &session, nick, &stanza),
+                "iq" => self.iq_from_session(cx, session, nick, &stanza),
                 _ => {}
             },
             Input::FromRoom { nick, stanza } => {
                 self.heard = cx.now;
+                self.pass_farewell(cx, &stanza);
                 match stanza.root().name() {
                     "presence" => self.presence_from_room(cx, nick, stanza),
                     "message" => self.message_from_room(cx, nick, stanza),
@@ -190,14 +269,25 @@ impl Membership {
                 }
             }
             Input::CatchUp { session } => self.serve(cx, &session),
-            Input::Answered { session, granted: true } => self.configured(cx, session),
-            Input::Answered { granted: false, .. } => {}
-            Input::Detach { session } => self.detach(cx, session),
+            Input::Declined { epoch } => self.declined(cx, epoch),
+            Input::Detach { session, words } => self.detach(cx, session, words.as_ref()),
+            // The room answers that itself.
+            Input::Stranded { .. } => {}
             Input::Resumed { old, new } => self.resumed(cx, old, new),
+            Input::Restore { record } => self.restore(cx, record),
+            Input::Bookmark { bookmark } => self.bookmarked(cx, bookmark),
+            Input::Command { command } => self.commanded(cx, command),
+            Input::Turn => self.turn(cx),
+            Input::Doubt => self.link_broke(cx),
+            Input::Gap => self.suspect_a_gap(cx),
+            Input::Dismiss => self.dismiss(cx),
             Input::Stop => self.stop(cx),
             Input::Tick => self.tick(cx),
         }
         self.settle(cx);
+        self.answer_pings(cx);
+        self.remember(cx);
+        cx.effects.set_resource(self.address.resource.clone());
     }
 
     /// Whether the room has confirmed the account as an occupant.
@@ -205,21 +295,35 @@ impl Membership {
         matches!(self.state, State::Filling { .. } | State::Joined)
     }
 
-    /// Whether a nick is the account's, or was a moment ago (XEP-0410 §4).
-    pub fn is_own_nick(&self, nick: &Nick) -> bool {
-        self.nick == *nick || self.old_nicks.iter().any(|(old, _)| old == nick)
+    /// Whether nothing but late stanzas is expected.
+    pub fn is_out(&self) -> bool {
+        matches!(self.state, State::Ended { .. } | State::Out | State::Over)
     }
 
-    pub fn set_nick(&mut self, nick: Nick, now: Millis) {
+    /// Whether a nick is the account's, or was a moment ago (XEP-0410 §4).
+    pub fn is_own_nick(&self, nick: &Nick) -> bool {
+        let was_own = self.old_nicks.iter().any(|old| old.nick == *nick);
+        let is_free = || !self.roster.is_forgotten() && self.roster.get(nick).is_none();
+        self.nick == *nick || (was_own && is_free())
+    }
+
+    /// Whether a session names a nick because it has not heard of the change. Who wanted the
+    /// change means what it says.
+    pub fn is_meant_as_own(&self, nick: &Nick, session: SessionId) -> bool {
+        let by_it = |old: &OldNick| old.nick == *nick && old.changed_by == Some(session);
+        self.is_own_nick(nick) && !self.old_nicks.iter().any(by_it)
+    }
+
+    pub fn set_nick(&mut self, nick: Nick, changed_by: Option<SessionId>, now: Millis) {
         if nick == self.nick {
             return;
         }
         let old = std::mem::replace(&mut self.nick, nick);
-        self.old_nicks.retain(|(nick, _)| *nick != self.nick && *nick != old);
+        self.old_nicks.retain(|known| known.nick != self.nick && known.nick != old);
         if self.old_nicks.len() >= OLD_NICKS {
             self.old_nicks.remove(0);
         }
-        self.old_nicks.push((old, now.after(OLD_NICK)));
+        self.old_nicks.push(OldNick { nick: old, changed_by, until: now.after(OLD_NICK) });
     }
 
     /// Sends the join of the session that has waited longest.
@@ -229,16 +333,29 @@ impl Membership {
             return;
         };
         let request = first.request.clone();
+        let intent = std::mem::take(&mut self.intent);
+        let intent = intent.begun(Cause::Session, request.password.clone());
         let (by, shown) = (first.target(false), first.presence.clone());
+        // Another session may have used the same id for what has no answer yet.
+        let id = match request.id.is_some() && request.id == self.last_id {
+            true => Some(author::own_id(cx.fresh())),
+            false => request.id.clone(),
+        };
         *self = Membership {
             state: State::Joining,
             epoch: cx.fresh(),
+            is_room: self.is_room,
+            address: self.address.chosen(cx),
             shown: Some(shown),
             attachments: std::mem::take(&mut self.attachments),
             arrivals: self.arrivals,
             sent: std::mem::take(&mut self.sent),
+            pending: std::mem::take(&mut self.pending),
+            pings: std::mem::take(&mut self.pings),
+            last_id: id.clone(),
+            intent,
             control: Some(Control {
-                id: request.id.clone(),
+                id: id.clone(),
                 by: Some(by),
                 until: cx.now.after(cx.config.join_timeout),
                 kind: Kind::Join(Box::new(request.clone())),
@@ -247,28 +364,55 @@ impl Membership {
         };
         let to = cx.occupant(&request.nick);
         cx.push(Effect::Manage { epoch: self.epoch });
-        cx.push(Effect::Send { stanza: request.upstream(&to, cx.config.history_size) });
+        let stanza = request.upstream(&to, cx.config.history_size);
+        let stanza = stanza.edited(&[("id", id.as_deref())], |_| true, &[]);
+        cx.push(Effect::Join { epoch: self.epoch, stanza });
     }
 
     /// The membership is over; for a while late stanzas of sessions are answered as the room
     /// would, so that none of them joins by itself (XEP-0045 §7.2.18).
     pub fn end(&mut self, cx: &mut Cx<'_>) {
+        if self.is_stopping {
+            self.let_join_alone(cx);
+            return self.forget(cx);
+        }
         if !self.attachments.is_empty() {
             return self.begin(cx);
+        }
+        if self.comes_back {
+            return self.enter_bookmarked(cx);
+        }
+        if cx.is_crowded {
+            return self.forget(cx);
+        }
+        if self.state == State::Joining {
+            // A join that has not been sent yet is void.
+            self.epoch = cx.fresh();
+            cx.push(Effect::Manage { epoch: self.epoch });
         }
         *self = Membership {
             state: State::Ended { until: cx.now.after(TOMBSTONE) },
             epoch: self.epoch,
+            is_room: self.is_room,
+            address: self.address.clone(),
             arrivals: self.arrivals,
             sent: std::mem::take(&mut self.sent),
+            pending: std::mem::take(&mut self.pending),
+            pings: std::mem::take(&mut self.pings),
+            last_id: self.last_id.take(),
+            intent: std::mem::take(&mut self.intent),
             ..Membership::new(self.nick.clone())
         };
     }
 
-    /// Nothing need be remembered.
+    /// Nothing need be remembered but what a bookmark says.
     pub fn forget(&mut self, cx: &mut Cx<'_>) {
-        self.state = State::Over;
+        self.state = match self.intent.is_bookmarked() && !self.is_stopping && !cx.is_full {
+            true => State::Out,
+            false => State::Over,
+        };
         self.control = None;
+        self.queue = Queue::default();
         cx.push(Effect::Unmanage { epoch: self.epoch });
     }
 
@@ -281,9 +425,12 @@ impl Membership {
             }
         }
         let by = self.control.iter_mut().filter_map(|control| control.by.as_mut());
-        let nick = self.queue.nick.iter_mut().map(|change| &mut change.by);
+        let nick = self.queue.nick.iter_mut().filter_map(|change| change.by.as_mut());
         let leave = self.queue.leave.iter_mut().map(|leave| &mut leave.by);
-        for target in by.chain(nick).chain(leave).filter(|target| target.session == old) {
+        let farewell = self.farewell.iter_mut().flat_map(|(_, targets)| targets);
+        for target in
+            by.chain(nick).chain(leave).chain(farewell).filter(|target| target.session == old)
+        {
             target.session = new;
         }
         if self.locked_by == Some(old) {
@@ -294,102 +441,41 @@ impl Membership {
         {
             *greeted = new;
         }
+        self.held.resumed(old, new);
         self.sent.resumed(old, new);
         self.asked.resumed(old, new);
-    }
-
-    /// Sends the next control presence when none is in flight.
-    fn settle(&mut self, cx: &mut Cx<'_>) {
-        if self.control.is_some() || matches!(self.state, State::Joining) {
-            return;
-        }
-        if let Some(leave) = self.queue.leave.take() {
-            self.state = State::Leaving;
-            let id = leave.words.root().attribute("id").map(String::from);
-            let stanza = author::leave(&cx.occupant(&self.nick), id.as_deref(), Some(&leave.words));
-            return self.send(cx, Kind::Leave, id, Some(leave.by), stanza);
-        }
-        if !self.is_established() {
-            return;
-        }
-        if self.queue.resync && self.resync_after <= cx.now {
-            return self.resync(cx);
-        }
-        if let Some(change) = self.queue.nick.take()
-            && change.nick != self.nick
-            && let Some(wanted) = self.wanted(cx)
-        {
-            let stanza = author::update(&wanted, &cx.occupant(&change.nick), change.id.as_deref());
-            return self.send(cx, Kind::Nick(wanted), change.id, Some(change.by), stanza);
-        }
-        if std::mem::take(&mut self.queue.update) {
-            self.update(cx);
-        }
-    }
-
-    fn resync(&mut self, cx: &mut Cx<'_>) {
-        self.queue.resync = false;
-        let Some(waiting) = self.attachments.waiting().next() else {
-            return;
-        };
-        let Some(wanted) = self.wanted(cx) else {
-            return;
-        };
-        let (to, id) = (cx.occupant(&self.nick), format!("minimix-{}", cx.fresh()));
-        let stanza = waiting.request.again(&wanted, &to, &id);
-        self.shown = Some(wanted);
-        self.resync_after = cx.now.after(RESYNC_PAUSE);
-        self.burst = Some(Roster::default());
-        self.send(cx, Kind::Resync, Some(id), None, stanza);
-    }
-
-    fn update(&mut self, cx: &mut Cx<'_>) {
-        if let Some(wanted) = self.wanted(cx)
-            && self.shown.as_ref() != Some(&wanted)
-        {
-            let stanza = author::update(&wanted, &cx.occupant(&self.nick), None);
-            self.shown = Some(wanted);
-            self.send(cx, Kind::Update, None, None, stanza);
-        }
-    }
-
-    /// What others should see of the account.
-    fn wanted(&self, cx: &Cx<'_>) -> Option<Xml> {
-        showing::best(&self.attachments, &self.lost)
-            .cloned()
-            .or_else(|| author::offline_presence(cx.config.offline_presence))
-            .or_else(|| self.shown.clone())
-    }
-
-    pub fn send(
-        &mut self,
-        cx: &mut Cx<'_>,
-        kind: Kind,
-        id: Option<String>,
-        by: Option<Target>,
-        stanza: Xml,
-    ) {
-        let until = cx.now.after(cx.config.join_timeout);
-        self.control = Some(Control { kind, id, by, until });
-        cx.push(Effect::Send { stanza });
+        self.pending.resumed(old, new);
+        self.pings.resumed(old, new);
     }
 
     /// When it next wants to be told the time.
-    pub fn next_time(&self) -> Option<Millis> {
+    pub fn next_time(&self, cx: &Cx<'_>) -> Option<Millis> {
+        let shown = self.attachments.iter().any(Attachment::is_attached);
         let state = match self.state {
             State::Filling { until } | State::Ended { until } => Some(until),
             State::Joining => self.end_of_burst(),
-            State::Joined | State::Leaving | State::Over => None,
+            State::Away(absence) => {
+                let hidden = shown.then_some(absence.hidden_until);
+                let pause = match absence.step {
+                    Step::Pausing { until } => Some(until),
+                    Step::Queued => None,
+                    Step::Asking => self.end_of_burst(),
+                };
+                hidden.into_iter().chain(pause).min()
+            }
+            State::Joined => self.doubts_at(cx.silence()),
+            State::Leaving | State::Out | State::Over => None,
         };
         let control = self.control.as_ref().map(|control| control.until);
-        let waiting = self.attachments.iter().filter_map(|attachment| match attachment.phase {
-            Phase::Waiting { until } => Some(until),
-            Phase::Presences { .. } | Phase::Live { .. } => None,
-        });
-        let resyncs = self.queue.resync && self.control.is_none() && self.is_established();
+        let waiting = self.attachments.iter().filter_map(Attachment::waits_until);
+        let asks = self.queue.resync || self.queue.gap;
+        let resyncs = asks && self.control.is_none() && self.is_established();
         let resync = resyncs.then_some(self.resync_after);
         let locked = self.locked_by.map(|_| self.locked_until);
-        let times = [state, control, resync, locked, self.lost.next()];
+        let (lonely, probe) = (self.dismissed_at(cx.config), self.probe.at());
+        let (lost, pending) = (self.lost.next(), self.pending.next());
+        let pings = self.pings.next();
+        let times = [state, control, resync, locked, lost, pending, pings, lonely, probe];
         times.into_iter().flatten().chain(waiting).min()
     }
 }

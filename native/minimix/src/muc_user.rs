@@ -29,6 +29,14 @@ pub mod code {
     pub const NICK_CHANGED: u16 = 303;
     /// Kicked.
     pub const KICKED: u16 = 307;
+    /// Banned.
+    pub const BANNED: u16 = 301;
+    /// Removed because its affiliation has changed.
+    pub const AFFILIATION_LOST: u16 = 321;
+    /// Removed because only members may be there from now on.
+    pub const MEMBERS_ONLY: u16 = 322;
+    /// Removed because the service shuts down.
+    pub const SHUTDOWN: u16 = 332;
     /// Removed because of a technical problem.
     pub const TECHNICAL: u16 = 333;
 }
@@ -69,6 +77,14 @@ impl MucUser {
             }
         }
         read
+    }
+
+    /// Whether somebody wanted the removal that it tells: not the service's own trouble
+    /// (XEP-0045 §9.1 to §9.4, §10.9 against §17.3).
+    pub fn is_meant(&self) -> bool {
+        let wishes = [code::KICKED, code::BANNED, code::AFFILIATION_LOST, code::MEMBERS_ONLY];
+        let trouble = self.has(code::SHUTDOWN) || self.has(code::TECHNICAL);
+        self.destroyed || (!trouble && wishes.iter().any(|code| self.has(*code)))
     }
 
     /// Whether it has this code.

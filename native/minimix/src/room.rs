@@ -2,16 +2,25 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use crate::author;
 use crate::config::Config;
-use crate::effect::{Effect, Effects, StanzaError};
-use crate::input::Input;
+use crate::effect::{Effect, Effects, Gate, StanzaError, Target};
+use crate::facts::{Counters, Facts, Tally};
+use crate::input::{Command, Input};
 use crate::interned::Interned;
-use crate::membership::{Cx, Membership, State};
-use crate::names::{Account, Millis, Nick, RoomJid};
+use crate::membership::{Cx, Membership};
+use crate::muc_user::code;
+use crate::names::{Account, Millis, Nick, RoomJid, Session};
+use crate::record::Bookmark;
 use crate::request;
+use crate::state::State;
 
 /// Accounts that one tick serves.
 const PER_TICK: usize = 64;
+/// Rooms of one account that it is not in, and whose bookmarks are remembered.
+const MAX_OUTS: usize = 1_000;
+/// Rooms in which late stanzas of one account are answered.
+const MAX_TOMBS: usize = 64;
 
 /// What the host knows that the room does not.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +31,32 @@ pub struct Environment<'a> {
     pub config: &'a Config,
     /// In how many other rooms the account is.
     pub other_rooms: usize,
+    /// In how many other rooms late stanzas of the account are still answered.
+    pub other_tombs: usize,
+    /// How many other rooms it is not in although their bookmarks say so.
+    pub other_outs: usize,
+    /// In which of them it has been without sessions for the longest time.
+    pub longest_detached: Option<&'a RoomJid>,
+    /// Whether the room's service is known to refuse bare JIDs.
+    pub needs_resource: bool,
+    /// Random bits that nobody can guess: the resource of an occupant address is made of them.
+    pub secret: u128,
+}
+
+impl<'a> Environment<'a> {
+    /// Of an account that is in no other room.
+    pub fn new(now: Millis, config: &'a Config) -> Environment<'a> {
+        Environment {
+            now,
+            config,
+            other_rooms: 0,
+            other_tombs: 0,
+            other_outs: 0,
+            longest_detached: None,
+            needs_resource: false,
+            secret: 0,
+        }
+    }
 }
 
 /// How an account stands with a room.
@@ -29,10 +64,22 @@ pub struct Environment<'a> {
 pub enum Standing {
     /// Nothing is known of it.
     None,
+    /// It is not here; what its bookmark says is remembered.
+    Out,
     /// It was here; late stanzas are still answered.
     Ended,
     /// It is here, on its way in or on its way out.
-    Active,
+    Active {
+        /// Since when it could leave for another room: no session is there, and no bookmark wants it.
+        idle_since: Option<Millis>,
+    },
+}
+
+impl Standing {
+    /// Whether it is in the room, on its way in or on its way out.
+    pub fn is_active(self) -> bool {
+        matches!(self, Standing::Active { .. })
+    }
 }
 
 /// A room and the accounts in it.
@@ -43,7 +90,10 @@ pub struct Room {
     times: BTreeSet<(Millis, Account)>,
     wakes_at: Option<Millis>,
     interned: Interned,
+    tally: Tally,
+    counters: Counters,
     counter: u64,
+    needs_resource: bool,
 }
 
 impl Room {
@@ -56,7 +106,10 @@ impl Room {
             times: BTreeSet::new(),
             wakes_at: None,
             interned: Interned::default(),
+            tally: Tally::default(),
+            counters: Counters::default(),
             counter: now.0.saturating_mul(1_000),
+            needs_resource: false,
         }
     }
 
@@ -70,55 +123,94 @@ impl Room {
         self.memberships.is_empty()
     }
 
+    /// Whether its service has turned out to refuse bare JIDs.
+    pub fn needs_resource(&self) -> bool {
+        self.needs_resource
+    }
+
     /// How an account stands.
     pub fn standing(&self, account: &Account) -> Standing {
-        match self.memberships.get(account).map(|membership| membership.state) {
-            None | Some(State::Over) => Standing::None,
-            Some(State::Ended { .. }) => Standing::Ended,
-            Some(_) => Standing::Active,
+        let Some(membership) = self.memberships.get(account) else {
+            return Standing::None;
+        };
+        match membership.state {
+            State::Over => Standing::None,
+            State::Out => Standing::Out,
+            State::Ended { .. } => Standing::Ended,
+            _ => Standing::Active { idle_since: membership.idle_since() },
         }
     }
 
     /// One input in, effects out. The account changes as a whole or, should this panic, not at
     /// all.
     pub fn handle(&mut self, account: &Account, input: Input, around: Environment<'_>) -> Effects {
+        if let Input::Stranded { session, nick } = input {
+            return stranded(&self.jid, account, session, &nick);
+        }
         let Some(mut membership) = self.membership(account, &input) else {
             return unmanaged(&input);
         };
-        let is_out = matches!(membership.state, State::Ended { .. } | State::Over);
-        let enters =
-            matches!(&input, Input::FromSession { stanza, .. } if request::is_join(stanza.root()));
-        if is_out && enters && around.other_rooms >= around.config.max_rooms {
-            return rejected(StanzaError::ResourceConstraint);
+        let mut effects = Effects::default();
+        let comes = enters(&input) && !(is_bookmark(&input) && membership.intent.is_bookmarked());
+        if membership.is_out() && comes && around.other_rooms >= around.config.max_rooms {
+            match around.longest_detached {
+                Some(room) => effects.push(Effect::Dismiss { room: room.clone() }),
+                None if matches!(input, Input::FromSession { .. }) => {
+                    return rejected(StanzaError::ResourceConstraint);
+                }
+                None => return Effects::default(),
+            }
         }
+        let is_deserted = self.is_deserted(&membership);
         let mut cx = Cx {
             now: around.now,
             config: around.config,
             room: &self.jid,
             account,
+            is_crowded: around.other_tombs >= MAX_TOMBS,
+            is_full: around.other_outs >= MAX_OUTS,
+            needs_resource: around.needs_resource,
+            secret: around.secret,
+            is_deserted,
             interned: &mut self.interned,
             counter: &mut self.counter,
-            effects: Effects::default(),
+            effects,
         };
         membership.handle(&mut cx, input);
+        let time = membership.next_time(&cx);
         let mut effects = cx.effects;
-        self.commit(account, membership, &mut effects);
+        self.counters.count(&effects);
+        self.commit(account, membership, time, &mut effects);
         effects
     }
 
-    /// Brings [`Input::Tick`] to the accounts whose time has come, some at a time.
-    pub fn tick(&mut self, around: Environment<'_>) -> Vec<(Account, Effects)> {
+    /// Whether all that are in the room are accounts of this host without any session.
+    fn is_deserted(&self, membership: &Membership) -> bool {
+        let others = membership.roster.len();
+        membership.probe.is_active()
+            && self.memberships.len() > others
+            && self.memberships.values().filter(|other| other.is_idle()).count() > others
+    }
+
+    /// Brings [`Input::Tick`] to the accounts whose time has come, some at a time. `around` tells
+    /// what surrounds each.
+    pub fn tick<'a>(
+        &mut self,
+        now: Millis,
+        around: impl Fn(&Room, &Account) -> Environment<'a>,
+    ) -> Vec<(Account, Effects)> {
         self.wakes_at = None;
         let due: Vec<Account> = self
             .times
             .iter()
-            .take_while(|(time, _)| *time <= around.now)
+            .take_while(|(time, _)| *time <= now)
             .take(PER_TICK)
             .map(|(_, account)| account.clone())
             .collect();
         let mut all: Vec<(Account, Effects)> = due
             .into_iter()
             .map(|account| {
+                let around = around(self, &account);
                 let effects = self.handle(&account, Input::Tick, around);
                 (account, effects)
             })
@@ -144,6 +236,21 @@ impl Room {
         self.memberships.get(account).map_or(0, |membership| membership.attachments.len())
     }
 
+    /// What is to tell of an account.
+    pub fn facts(&self, account: &Account) -> Option<Facts> {
+        self.memberships.get(account)?.facts()
+    }
+
+    /// How many accounts are how far; counted as they go.
+    pub fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// What has happened in it.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
     /// Bytes of the stanzas remembered.
     pub fn bytes(&self) -> usize {
         self.interned.bytes()
@@ -154,21 +261,37 @@ impl Room {
             return Some(known.clone());
         }
         match input {
-            Input::FromSession { nick, stanza, .. } if request::is_join(stanza.root()) => {
+            Input::FromSession { nick, .. } if enters(input) => {
                 Some(Membership::new(nick.clone().unwrap_or_else(|| Nick::from(""))))
             }
+            Input::Restore { .. } => Some(Membership::new(Nick::from(""))),
+            input if enters(input) => Some(Membership::new(Nick::from(""))),
             _ => None,
         }
     }
 
-    fn commit(&mut self, account: &Account, membership: Membership, effects: &mut Effects) {
+    fn commit(
+        &mut self,
+        account: &Account,
+        mut membership: Membership,
+        time: Option<Millis>,
+        effects: &mut Effects,
+    ) {
         let over = membership.state == State::Over;
-        let time = membership.next_time().filter(|_| !over);
+        self.needs_resource |= membership.shows_need_of_resource();
+        let time = time.filter(|_| !over);
+        membership.wakes_at = time;
+        self.tally.add(&membership);
+        let repaired_at = membership.repaired_at;
         let before = match over {
             true => self.memberships.remove(account),
             false => self.memberships.insert(account.clone(), membership),
         };
-        let was = before.and_then(|before| before.next_time());
+        if let Some(before) = &before {
+            self.tally.take(before);
+            self.counters.repairs += u64::from(repaired_at > before.repaired_at);
+        }
+        let was = before.and_then(|before| before.wakes_at);
         if was == time {
             return;
         }
@@ -191,12 +314,38 @@ impl Room {
     }
 }
 
+/// What makes an account enter a room.
+fn enters(input: &Input) -> bool {
+    match input {
+        Input::FromSession { stanza, .. } => request::is_join(stanza.root()),
+        Input::Bookmark { bookmark: Some(Bookmark { autojoin, .. }) } => *autojoin,
+        Input::Command { command: Command::Join { .. } } => true,
+        _ => false,
+    }
+}
+
+/// What a bookmark says once more changes nothing.
+fn is_bookmark(input: &Input) -> bool {
+    matches!(input, Input::Bookmark { .. })
+}
+
 /// Without a membership nothing is ours.
 fn unmanaged(input: &Input) -> Effects {
     let mut effects = Effects::default();
     if matches!(input, Input::FromSession { .. } | Input::FromRoom { .. }) {
         effects.push(Effect::Pass);
     }
+    effects
+}
+
+/// Whoever is in the room now, that session is not (XEP-0045 §9.1.2 has the code).
+fn stranded(room: &RoomJid, account: &Account, session: Session, nick: &Nick) -> Effects {
+    let jid = format!("{account}/{}", session.resource);
+    let stanza = author::unavailable(room, nick, &jid, None, None, &[code::TECHNICAL]);
+    let Session { id, resource } = session;
+    let target = Target { session: id, resource, gate: Gate::Nothing, last: false };
+    let mut effects = Effects::default();
+    effects.push(Effect::Deliver { target, stanza });
     effects
 }
 
@@ -220,7 +369,7 @@ mod tests {
         <x xmlns='http://jabber.org/protocol/muc#user'><status code='110'/></x></presence>";
 
     fn around(config: &Config) -> Environment<'_> {
-        Environment { now: Millis(1), config, other_rooms: 0 }
+        Environment::new(Millis(1), config)
     }
 
     fn join(session: u64) -> Input {
@@ -246,7 +395,8 @@ mod tests {
         let attempt =
             catch_unwind(AssertUnwindSafe(|| room.handle(&account, join(2), around(&config))));
         assert!(attempt.is_err(), "numbers that overflow are what panics here");
-        assert_eq!((room.sessions(&account), room.standing(&account)), (1, Standing::Active));
+        assert_eq!(room.sessions(&account), 1);
+        assert!(room.standing(&account).is_active());
 
         room.counter = counter;
         let effects = room.handle(&account, join(2), around(&config));
@@ -260,7 +410,9 @@ mod tests {
         let account = Account::from("alice@home");
         let mut room = Room::new(RoomJid::from("room@rooms"), Millis(0));
         let _ = room.handle(&account, join(1), around(&config));
-        let _ = room.handle(&account, Input::Stop, around(&config));
+        let refusal: Xml = "<presence xmlns='jabber:client' type='error'/>".parse().unwrap();
+        let refused = Input::FromRoom { nick: Some("alice".into()), stanza: refusal };
+        let _ = room.handle(&account, refused, around(&config));
         assert!(room.is_empty() && room.times.is_empty());
         assert_eq!(room.standing(&account), Standing::None);
     }

@@ -1,10 +1,13 @@
 //! What others in the room see of the account: the presence of its best session
 //! (XEP-0045 §7.7).
 
+use std::cmp::Reverse;
+
 use crate::attachments::{Attachment, Attachments};
 use crate::names::{Millis, Resource};
 use crate::xml::Xml;
 
+const NS_LAST: &str = "jabber:iq:last";
 /// Lost sessions that are remembered per account and room.
 const MAX_LOST: usize = 8;
 
@@ -62,8 +65,22 @@ pub fn best<'a>(attachments: &'a Attachments, lost: &'a LostSessions) -> Option<
     let gone = lost.0.iter().map(|lost| (&lost.presence, lost.order));
     present
         .chain(gone)
-        .max_by_key(|(presence, order)| (rank(presence), std::cmp::Reverse(*order)))
+        .max_by_key(|(presence, order)| (rank(presence), Reverse(*order)))
         .map(|(presence, _)| presence)
+}
+
+/// Whether they say the same but for how long somebody has been idle, which each session tells
+/// from its own point of view (XEP-0256 §3).
+pub fn is_alike(one: &Xml, other: &Xml) -> bool {
+    let without_idle =
+        |presence: &Xml| presence.edited(&[], |child| !child.is("query", NS_LAST), &[]);
+    one == other || without_idle(one) == without_idle(other)
+}
+
+/// The session that answers for the account: the one whose presence, with its capabilities,
+/// others see.
+pub fn speaker<'a>(among: impl Iterator<Item = &'a Attachment>) -> Option<&'a Attachment> {
+    among.max_by_key(|attachment| (rank(&attachment.presence), Reverse(attachment.order)))
 }
 
 /// Priority and availability (RFC 6121 §4.7.2).

@@ -54,11 +54,13 @@ impl Xml {
         let mut copy = Builder::default();
         copy.open(root.name());
         for (key, value) in root.attributes() {
-            if !set.iter().any(|(changed, _)| *changed == key) {
-                copy.attribute(key, value);
+            match set.iter().find(|(changed, _)| *changed == key) {
+                Some((_, Some(new))) => copy.attribute(key, new),
+                Some((_, None)) => {}
+                None => copy.attribute(key, value),
             }
         }
-        for (key, value) in set {
+        for (key, value) in set.iter().filter(|(key, _)| root.attribute(key).is_none()) {
             if let Some(value) = value {
                 copy.attribute(key, value);
             }
@@ -443,6 +445,6 @@ mod tests {
         let xml = Xml::from_str("<a xmlns='n' id='1' x='2'><b/>t<c/></a>").unwrap();
         let added = Xml::from_str("<d xmlns='m'/>").unwrap();
         let edited = xml.edited(&[("id", Some("9")), ("y", None)], |e| e.name() != "b", &[added]);
-        assert_eq!(edited.to_string(), "<a xmlns='n' x='2' id='9'>t<c/><d xmlns='m'/></a>");
+        assert_eq!(edited.to_string(), "<a xmlns='n' id='9' x='2'>t<c/><d xmlns='m'/></a>");
     }
 }

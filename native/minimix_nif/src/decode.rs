@@ -1,15 +1,19 @@
 //! Terms to inputs of the core.
 
-use minimix::{Input, Nick, Resource, Session};
+use minimix::{Command, Input, Nick, Resource, Session};
 use rustler::{Atom, Error, NifResult, Term};
 
-use crate::{atoms, element, pid};
+use crate::{atoms, element, pid, record};
 
 /// Reads an input as `minimix_nif:input()` describes it.
 pub fn input(term: Term<'_>) -> NifResult<Input> {
     if term.is_atom() {
         return match term.decode::<Atom>()? {
             atom if atom == atoms::stop() => Ok(Input::Stop),
+            atom if atom == atoms::turn() => Ok(Input::Turn),
+            atom if atom == atoms::doubt() => Ok(Input::Doubt),
+            atom if atom == atoms::gap() => Ok(Input::Gap),
+            atom if atom == atoms::dismiss() => Ok(Input::Dismiss),
             _ => Err(Error::BadArg),
         };
     }
@@ -27,17 +31,44 @@ pub fn input(term: Term<'_>) -> NifResult<Input> {
         (tag, [pid, resource]) if tag == atoms::catch_up() => {
             Ok(Input::CatchUp { session: session(*pid, *resource)? })
         }
-        (tag, [pid, granted]) if tag == atoms::answered() => {
-            Ok(Input::Answered { session: pid::session(*pid)?, granted: granted.decode()? })
+        (tag, [pid, resource, nick]) if tag == atoms::stranded() => Ok(Input::Stranded {
+            session: session(*pid, *resource)?,
+            nick: nick_of(*nick)?.ok_or(Error::BadArg)?,
+        }),
+        (tag, [epoch]) if tag == atoms::declined() => {
+            Ok(Input::Declined { epoch: epoch.decode()? })
         }
-        (tag, [pid]) if tag == atoms::detach() => {
-            Ok(Input::Detach { session: pid::session(*pid)? })
+        (tag, [pid, words]) if tag == atoms::detach() => Ok(Input::Detach {
+            session: pid::session(*pid)?,
+            words: if words.is_atom() { None } else { Some(element::decode(*words)?) },
+        }),
+        (tag, [stored]) if tag == atoms::restore() => {
+            Ok(Input::Restore { record: record::decode(*stored)? })
+        }
+        (tag, [wish]) if tag == atoms::command() => Ok(Input::Command { command: command(*wish)? }),
+        (tag, [bookmark]) if tag == atoms::bookmark() => {
+            Ok(Input::Bookmark { bookmark: record::decode_bookmark(*bookmark)? })
         }
         (tag, [old, new]) if tag == atoms::resumed() => {
             Ok(Input::Resumed { old: pid::session(*old)?, new: pid::session(*new)? })
         }
         _ => Err(Error::BadArg),
     }
+}
+
+fn command(term: Term<'_>) -> NifResult<Command> {
+    if term.is_atom() {
+        return match term.decode::<Atom>()? {
+            atom if atom == atoms::leave() => Ok(Command::Leave),
+            atom if atom == atoms::rejoin() => Ok(Command::Rejoin),
+            _ => Err(Error::BadArg),
+        };
+    }
+    let (tag, nick, password): (Atom, &str, Term<'_>) = term.decode()?;
+    if tag != atoms::join() {
+        return Err(Error::BadArg);
+    }
+    Ok(Command::Join { nick: Nick::from(nick), password: record::text(password)? })
 }
 
 fn session(pid: Term<'_>, resource: Term<'_>) -> NifResult<Session> {

@@ -2,7 +2,7 @@
 
 use minimix::Xml;
 use minimix::xml::{Builder, Element, Node, Nodes};
-use rustler::{Encoder, Env, Error, ListIterator, NifResult, Term};
+use rustler::{Atom, Binary, Encoder, Env, Error, ListIterator, NifResult, Term};
 
 use crate::atoms;
 
@@ -17,11 +17,11 @@ pub fn decode(term: Term<'_>) -> NifResult<Xml> {
                 open.pop();
             }
             Some(child) => {
-                if let Ok((tag, text)) = child.decode::<(rustler::Atom, &str)>() {
+                if let Ok((tag, text)) = child.decode::<(Atom, Term<'_>)>() {
                     if tag != atoms::xmlcdata() {
                         return Err(Error::BadArg);
                     }
-                    builder.text(text);
+                    builder.text(utf8(&text.decode_as_binary()?)?);
                 } else {
                     open.push(start(&mut builder, child)?);
                 }
@@ -32,17 +32,22 @@ pub fn decode(term: Term<'_>) -> NifResult<Xml> {
 }
 
 fn start<'a>(builder: &mut Builder, term: Term<'a>) -> NifResult<ListIterator<'a>> {
-    type Parts<'a> = (rustler::Atom, &'a str, ListIterator<'a>, ListIterator<'a>);
+    type Parts<'a> = (Atom, &'a str, ListIterator<'a>, ListIterator<'a>);
     let (tag, name, attributes, children): Parts<'a> = term.decode()?;
     if tag != atoms::xmlel() {
         return Err(Error::BadArg);
     }
     builder.open(name);
     for attribute in attributes {
-        let (key, value): (&str, &str) = attribute.decode()?;
-        builder.attribute(key, value);
+        let (key, value): (&str, Term<'_>) = attribute.decode()?;
+        builder.attribute(key, utf8(&value.decode_as_binary()?)?);
     }
     Ok(children)
+}
+
+/// ejabberd writes whatever is iodata, and some of its parts make use of that.
+fn utf8<'a>(text: &'a Binary<'_>) -> NifResult<&'a str> {
+    std::str::from_utf8(text.as_slice()).map_err(|_| Error::BadArg)
 }
 
 /// Writes an element.

@@ -2,10 +2,10 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use minimix::{Effect, Effects, StanzaId, Target, Xml};
+use minimix::{Effect, Effects, Gate, StanzaId, Target, Xml};
 use rustler::{Atom, Encoder, Env, ResourceArc, Term};
 
-use crate::{atoms, element, pid};
+use crate::{atoms, element, pid, record};
 
 /// Stanzas of a replay that one call turns into terms: tens of microseconds.
 const CHUNK: usize = 32;
@@ -32,9 +32,14 @@ pub fn chunk<'a>(env: Env<'a>, replay: ResourceArc<Replay>) -> Effective<'a> {
     (terms, more)
 }
 
-/// The effects as `minimix_nif:effect()` describes them.
-pub fn effects(env: Env<'_>, effects: Effects) -> Vec<Term<'_>> {
-    effects.into_iter().map(|effect| encode(env, effect)).collect()
+/// The resource of the account's occupant address or `none`, and the effects as
+/// `minimix_nif:effect()` describes them.
+pub fn effects(env: Env<'_>, effects: Effects) -> (Term<'_>, Vec<Term<'_>>) {
+    let resource = match effects.resource() {
+        Some(resource) => resource.as_str().encode(env),
+        None => atoms::none().encode(env),
+    };
+    (resource, effects.into_iter().map(|effect| encode(env, effect)).collect())
 }
 
 fn encode(env: Env<'_>, effect: Effect) -> Term<'_> {
@@ -42,10 +47,25 @@ fn encode(env: Env<'_>, effect: Effect) -> Term<'_> {
         Effect::Pass => atoms::pass().encode(env),
         Effect::AsAccount { id } => (atoms::as_account(), change(env, &id)).encode(env),
         Effect::Send { stanza } => (atoms::send(), element::encode(env, &stanza)).encode(env),
-        Effect::Fork { targets, id, own } => {
-            let targets: Vec<Term<'_>> = targets.iter().map(|to| target(env, to)).collect();
-            (atoms::fork(), targets, change(env, &id), own).encode(env)
+        Effect::Join { epoch, stanza } => {
+            (atoms::join(), epoch, element::encode(env, &stanza)).encode(env)
         }
+        Effect::Leave { stanza } => (atoms::leave(), element::encode(env, &stanza)).encode(env),
+        Effect::Store { record: None } => (atoms::store(), atoms::none()).encode(env),
+        Effect::Store { record: Some(record) } => {
+            (atoms::store(), record::encode(env, &record)).encode(env)
+        }
+        Effect::AwaitTurn { urgent } => (atoms::await_turn(), urgent).encode(env),
+        Effect::Bookmark { nick } => (atoms::bookmark(), nick.as_str()).encode(env),
+        Effect::Dismiss { room } => (atoms::dismiss(), room.as_str()).encode(env),
+        Effect::JoinAlone { session, stanza } => {
+            let pid = pid::process(session);
+            (atoms::join_alone(), pid, element::encode(env, &stanza)).encode(env)
+        }
+        Effect::Fork { targets, id, own } => {
+            (atoms::fork(), all(env, &targets), change(env, &id), own).encode(env)
+        }
+        Effect::Private { targets } => (atoms::private(), all(env, &targets)).encode(env),
         Effect::Deliver { target: to, stanza } => {
             (atoms::deliver(), target(env, &to), element::encode(env, &stanza)).encode(env)
         }
@@ -63,7 +83,6 @@ fn encode(env: Env<'_>, effect: Effect) -> Term<'_> {
             (atoms::reject(), kind, condition).encode(env)
         }
         Effect::Result => atoms::result().encode(env),
-        Effect::Request { tell } => (atoms::request(), tell).encode(env),
         Effect::Invite { session } => (atoms::invite(), pid::process(session)).encode(env),
         Effect::Manage { epoch } => (atoms::manage(), epoch).encode(env),
         Effect::Unmanage { epoch } => (atoms::unmanage(), epoch).encode(env),
@@ -71,9 +90,17 @@ fn encode(env: Env<'_>, effect: Effect) -> Term<'_> {
     }
 }
 
+fn all<'a>(env: Env<'a>, targets: &[Target]) -> Vec<Term<'a>> {
+    targets.iter().map(|to| target(env, to)).collect()
+}
+
 fn target<'a>(env: Env<'a>, to: &Target) -> Term<'a> {
-    let generation = to.generation.map_or(atoms::none().encode(env), |number| number.encode(env));
-    (pid::process(to.session), to.resource.as_str(), generation, to.last).encode(env)
+    let gate = match to.gate {
+        Gate::Attachment(generation) => generation.encode(env),
+        Gate::Nothing => atoms::none().encode(env),
+        Gate::Whatever => atoms::any().encode(env),
+    };
+    (pid::process(to.session), to.resource.as_str(), gate, to.last).encode(env)
 }
 
 fn change<'a>(env: Env<'a>, id: &StanzaId) -> Term<'a> {

@@ -7,7 +7,9 @@ mod core;
 mod decode;
 mod element;
 mod encode;
+mod facts;
 mod pid;
+mod record;
 
 use minimix::{Account, Config, Effects, Input, Millis, RoomJid};
 use rustler::{Atom, Encoder, Env, NifResult, ResourceArc, SerdeTerm, Term};
@@ -34,7 +36,7 @@ fn handle<'a>(
     room: &str,
     input: Term<'a>,
     now: u64,
-) -> NifResult<Vec<Term<'a>>> {
+) -> NifResult<(Term<'a>, Vec<Term<'a>>)> {
     let input: Input = decode::input(input)?;
     let effects: Effects =
         core.handle(&Account::from(account), &RoomJid::from(room), input, Millis(now));
@@ -66,9 +68,21 @@ fn accounts<'a>(env: Env<'a>, core: ResourceArc<Core>) -> Vec<Term<'a>> {
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
-fn overview(core: ResourceArc<Core>) -> (usize, usize, usize, usize) {
-    let all = core.overview();
-    (all.rooms, all.memberships, all.sessions, all.bytes)
+fn facts<'a>(env: Env<'a>, core: ResourceArc<Core>, account: &str) -> Vec<Term<'a>> {
+    core.facts(&Account::from(account))
+        .iter()
+        .map(|(room, facts)| (room.as_str(), facts::encode(env, facts)).encode(env))
+        .collect()
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn counts<'a>(env: Env<'a>, core: ResourceArc<Core>) -> Term<'a> {
+    facts::encode_counts(env, &core.counts())
+}
+
+#[rustler::nif]
+fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
 }
 
 rustler::init!("minimix_nif");

@@ -1,6 +1,6 @@
 //! What sessions do.
 
-use minimix::{Effect, Input, Xml};
+use minimix::{Effect, Gate, Input, Xml};
 
 use crate::chat::{Ask, Chat};
 use crate::host::{Cause, Context};
@@ -126,6 +126,7 @@ impl World {
         let since = self.now;
         let device = self.streams.get(&at.stream).map_or(0, |stream| stream.device);
         let changes_nick = self.config.nick == minimix::NickPolicy::Change;
+        let is_renamed = self.is_renamed(at, &nick);
         let Some(chat) = self.chat(at) else { return Ok(()) };
         // Devices count from different numbers, and meet; not where a nick change has such an id,
         // for nobody could tell whose error comes after a removal.
@@ -134,6 +135,11 @@ impl World {
             false => format!("j{}", chat.joins + device as u64),
         };
         chat.joins(Ask { id: id.clone(), nick: nick.clone(), wish, since });
+        if is_renamed {
+            chat.ask = None;
+            chat.renames.push(id.clone());
+            self.renamers.insert((at.room, id.clone()), at.stream);
+        }
         let mut inside = vec![history(wish)];
         inside.extend(password.then(|| text("password", PASSWORD)));
         let x = element("x", &[("xmlns", NS_MUC)], &inside);
@@ -148,11 +154,32 @@ impl World {
         Ok(())
     }
 
+    /// The only session of an account that asks to enter under another nick wants that nick.
+    fn is_renamed(&self, at: At, nick: &str) -> bool {
+        let account = self.account_of(at.stream);
+        let (pair, core) = (&self.pairs[account][at.room], self.cores[at.room].as_ref());
+        let own = pair.known.own.as_ref().and_then(stanza::nick);
+        let is_only = core.is_some_and(|core| core.sessions(&World::account(account)) == 1);
+        let is_in = self.streams.get(&at.stream).is_some_and(|stream| {
+            let mut mail = stream.mailbox.iter();
+            let chat = &stream.chats[at.room];
+            let is_last = |mail: &Mail| {
+                matches!(mail, Mail::Delivery { room, last: true, .. } if *room == at.room)
+            };
+            chat.is_in() && chat.ask.is_none() && !mail.any(is_last)
+        });
+        is_only && is_in && own != Some(nick)
+    }
+
     fn update(&mut self, at: At, show: u8) -> Result<(), String> {
         let nick = self.own_nick(at);
         let show = SHOWS[usize::from(show) % SHOWS.len()].map(|show| text("show", show));
         let inside: Vec<Xml> = show.into_iter().collect();
-        let stanza = build("presence", &[], &inside);
+        let id = format!("u{}", self.number());
+        self.renamers.insert((at.room, id.clone()), at.stream);
+        let Some(chat) = self.chat(at) else { return Ok(()) };
+        chat.renames.push(id.clone());
+        let stanza = build("presence", &[("id", Some(&id))], &inside);
         self.updates(at, &nick, stanza)
     }
 
@@ -162,14 +189,18 @@ impl World {
         let Some(chat) = self.chat(at) else { return Ok(()) };
         let id = format!("r{number}");
         chat.renames.push(id.clone());
-        self.renamers.insert(id.clone(), at.stream);
+        self.renamers.insert((at.room, id.clone()), at.stream);
         let stanza = build("presence", &[("id", Some(&id))], &[serial(number)]);
         self.updates(at, nick, stanza)
     }
 
     fn updates(&mut self, at: At, nick: &str, stanza: Xml) -> Result<(), String> {
         let effects = self.from_session(at.stream, at.room, Some(nick), stanza, Cause::Other)?;
-        if effects.iter().any(|effect| matches!(effect, Effect::Deliver { .. }))
+        let is_stray = |effect: &Effect| match effect {
+            Effect::Deliver { target, .. } => target.gate == Gate::Nothing,
+            _ => false,
+        };
+        if effects.iter().any(is_stray)
             && let Some(chat) = self.chat(at)
         {
             chat.strays += 1;
@@ -221,9 +252,11 @@ impl World {
         let is_in = self.chat(at).is_some_and(|chat| chat.is_attached());
         let effects = self.from_session(at.stream, at.room, Some(&nick), stanza, Cause::Other)?;
         let says_yes = effects.iter().any(|effect| matches!(effect, Effect::Result));
-        match (says_yes, must, is_in) {
-            (false, true, _) => Err("I4: a session in the room is told that it is not".into()),
-            (true, _, false) => {
+        // In doubt it says nothing yet.
+        let says_no = effects.iter().any(|effect| matches!(effect, Effect::Reject { .. }));
+        match (says_yes, says_no, must, is_in) {
+            (_, true, true, _) => Err("I4: a session in the room is told that it is not".into()),
+            (true, _, _, false) => {
                 Err("I4: a session that is not in the room is told that it is".into())
             }
             _ => Ok(()),
@@ -247,7 +280,10 @@ impl World {
 
     /// A stream ends; what waits for it is routed again, to who has its resource now.
     pub fn lose(&mut self, stream: u64) -> Result<(), String> {
-        self.in_all_rooms(stream, &Input::Detach { session: minimix::SessionId(stream) })?;
+        self.in_all_rooms(
+            stream,
+            &Input::Detach { session: minimix::SessionId(stream), words: None },
+        )?;
         let Some(gone) = self.streams.remove(&stream) else { return Ok(()) };
         if self.current[gone.device] == Some(stream) {
             self.current[gone.device] = None;
@@ -261,7 +297,7 @@ impl World {
         let heir = self.current[device].and_then(|heir| self.streams.get_mut(&heir));
         if let Some(heir) = heir {
             let is_stanza =
-                |mail: &Mail| matches!(mail, Mail::Delivery { generation: Some(_), .. });
+                |mail: &Mail| matches!(mail, Mail::Delivery { gate: Gate::Attachment(_), .. });
             heir.mailbox.extend(mailbox.into_iter().filter(is_stanza));
         }
     }
@@ -291,7 +327,10 @@ impl World {
 
     fn hide(&mut self, device: usize) -> Result<(), String> {
         let Some(stream) = self.current[device] else { return Ok(()) };
-        self.in_all_rooms(stream, &Input::Detach { session: minimix::SessionId(stream) })?;
+        self.in_all_rooms(
+            stream,
+            &Input::Detach { session: minimix::SessionId(stream), words: None },
+        )?;
         for chat in self.streams.get_mut(&stream).into_iter().flat_map(|stream| &mut stream.chats) {
             // Answers for an attachment are dropped with it.
             let is_attached = chat.generation.is_some();

@@ -261,3 +261,24 @@ fn who_waited_for_the_configuration_is_let_in_though_the_creator_moderates_no_lo
         ],
     );
 }
+
+#[test]
+fn a_role_that_changes_twice_meanwhile_does_not_answer_an_update() {
+    let mut setup = Setup::default();
+    setup.styles[0].marks_self = false;
+    setup.styles[0].tells_self_jid = false;
+    setup.styles[0].echoes_ids = false;
+    setup.styles[0].is_anonymous = false;
+    plays(
+        &setup,
+        &[
+            join(2, 0),
+            Settle,
+            join(2, 0),
+            Leave { device: 2, room: 0 },
+            FromRoom { which: 0 },
+            InRoom { room: 0, event: E::Role { whom: 0, role: 2 } },
+            InRoom { room: 0, event: E::Role { whom: 0, role: 1 } },
+        ],
+    );
+}

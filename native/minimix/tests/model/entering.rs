@@ -46,7 +46,7 @@ impl Entrance<'_> {
                 }
             }
         }
-        let (is, expected) = (contents(&chat.others), contents(&self.known.others));
+        let (is, expected) = (contents(&chat.others), contents(&self.known.others_now()));
         same("I3/I7: the others in a replay", is, expected)?;
         let own = last.ok_or("I2: a replay without self-presence")?;
         self.self_presence(own, &ask.id, &ask.nick)?;

@@ -35,7 +35,8 @@ impl Room {
             Event::Whisper { native, account } => self.native_whispers(native, account),
             Event::Ask { native, account } => self.native_asks(native, account),
             Event::Kick { whom } => self.removed(whom, &[307]),
-            Event::Eject { whom } => self.removed(whom, &[]),
+            // For a reason of the room, so that the account stays out.
+            Event::Eject { whom } => self.removed(whom, &[321]),
             Event::Ban { whom } => {
                 if let Some(jid) = self.at(whom) {
                     self.affiliations.insert(crate::room::bare(&jid).to_owned(), "outcast");

@@ -60,10 +60,10 @@ impl World {
         let (account, room) = (context.account, context.room);
         let elsewhere = (0..ROOMS).filter(|other| *other != room);
         let other_rooms =
-            elsewhere.filter(|other| self.standing(account, *other) == Standing::Active).count();
+            elsewhere.filter(|other| self.standing(account, *other).is_active()).count();
         let (jid, now, config) = (self.room_jid(room), self.now(), self.config.clone());
         let core = self.cores[room].get_or_insert_with(|| Core::new(jid, now));
-        let around = Environment { now, config: &config, other_rooms };
+        let around = Environment { other_rooms, ..Environment::new(now, &config) };
         let effects = core.handle(&World::account(account), input, around);
         if core.is_empty() {
             self.cores[room] = None;
@@ -102,20 +102,37 @@ impl World {
                 let stream = context.stream()?;
                 self.send(context, context.to.clone(), stanza, Some(stream), original)?;
             }
-            Effect::Send { stanza } => {
+            Effect::Send { stanza } | Effect::Leave { stanza } | Effect::Join { stanza, .. } => {
                 let to = stanza.root().attribute("to").unwrap_or_default();
                 let nick = to.split_once('/').map(|(_, nick)| nick.to_owned());
                 self.send(context, nick, stanza.clone(), None, None)?;
             }
             Effect::Fork { targets, id, own } => {
+                if targets.is_empty() {
+                    return Err("a fork for nobody".into());
+                }
                 let fork = with_id(context.hand.as_ref().ok_or("nothing in hand")?, id);
                 for target in targets {
                     self.deliver(room, target, &fork, *own, false);
                 }
             }
+            Effect::JoinAlone { session, stanza } => {
+                if let Some(stream) = self.streams.get_mut(&session.0) {
+                    stream.mailbox.push_back(Mail::JoinAgain { room, stanza: stanza.clone() });
+                }
+            }
+            Effect::Private { targets } => {
+                let hand = context.hand.as_ref().ok_or("nothing in hand")?;
+                for target in targets {
+                    self.deliver(room, target, hand, false, false);
+                }
+            }
             Effect::Deliver { target, stanza } => {
                 self.is_no_false_timeout(context, target, stanza)?;
-                self.deliver(room, target, stanza, false, true);
+                // What the room said of itself waits until it is known what follows.
+                let is_ours =
+                    stanza.root().attribute("from") != Some(self.rooms[room].jid.as_str());
+                self.deliver(room, target, stanza, false, is_ours);
             }
             Effect::Attached { generation, .. } => *attached = Some(*generation),
             Effect::Replay { stanzas } => self.replay(stanzas, attached.take(), context)?,
@@ -128,12 +145,14 @@ impl World {
                     stream.mailbox.push_back(Mail::Invitation { room });
                 }
             }
-            Effect::Request { tell } => self.requests.push_back((context.stream()?, room, *tell)),
             Effect::Manage { epoch } => self.pair(account, room).managed = Some(*epoch),
             Effect::Unmanage { epoch } => {
                 _ = self.pair(account, room).managed.take_if(|managed| managed == epoch);
             }
             Effect::Wake { at } => _ = self.wakes[room].insert(at.0.max(self.now)),
+            Effect::AwaitTurn { .. } => self.turns.push_back((account, room)),
+            Effect::Store { record } => self.pair(account, room).record.clone_from(record),
+            Effect::Bookmark { .. } | Effect::Dismiss { .. } => {}
             Effect::Reject { .. } | Effect::Result => {}
         }
         Ok(())
@@ -147,7 +166,8 @@ impl World {
         stanza: &Xml,
     ) -> Result<(), String> {
         let (pair, room) = (&self.pairs[context.account][context.room], &self.rooms[context.room]);
-        let is_error = stanza::condition(stanza).as_deref() == Some("remote-server-timeout");
+        let is_error = stanza::condition(stanza).as_deref() == Some("remote-server-timeout")
+            && stanza.root().name() != "iq";
         let item = stanza::Item::of(stanza);
         let is_leave = item.has(110) && !item.has(333) && target.last;
         let is_stopped = self.standing(context.account, context.room) == Standing::None;
@@ -171,6 +191,12 @@ impl World {
                 Err(format!("I5: left to ejabberd, which may bounce: {hand}"))
             }
             Cause::Room => Ok(()),
+            // Where the account is out the room refuses a message and ignores a leave.
+            _ if (hand.root().name() == "message" || stanza::kind(hand) == Some("unavailable"))
+                && self.standing(context.account, context.room) == Standing::Ended =>
+            {
+                Ok(())
+            }
             _ if is_loud => Err(format!("I1: a session would be an occupant of its own: {hand}")),
             _ => Ok(()),
         }
@@ -185,10 +211,15 @@ impl World {
         id: Option<String>,
     ) -> Result<(), String> {
         let is_error = stanza::kind(&stanza) == Some("error");
-        if is_error {
+        if is_error && stanza.root().name() != "iq" {
             return Err(format!("I5: an error towards the room: {stanza}"));
         }
-        if stanza.root().name() == "iq" {
+        let is_ping = stanza.root().child("ping", stanza::NS_PING).is_some() && stream.is_none();
+        if stanza.root().name() == "iq" && !is_ping {
+            let id = stanza::id(&stanza).unwrap_or_default().to_owned();
+            if matches!(stanza::kind(&stanza), Some("get" | "set")) {
+                self.requests.push_back((context.account, context.room, id));
+            }
             return Ok(());
         }
         let ticket = self.number();
@@ -204,7 +235,7 @@ impl World {
     /// At most one control presence is under way, but for farewells of ours.
     fn controls(&mut self, context: &Context, ticket: u64) -> Result<(), String> {
         let now = self.now;
-        let is_over = self.standing(context.account, context.room) != Standing::Active;
+        let is_over = !self.standing(context.account, context.room).is_active();
         let pair = self.pair(context.account, context.room);
         if is_over {
             pair.flight = None;
@@ -226,15 +257,8 @@ impl World {
         let at = self.now;
         if let Some(stream) = self.streams.get_mut(&target.session.0) {
             let stanza = if own { with_own_jid(stanza, &stream.jid) } else { stanza.clone() };
-            let (generation, last) = (target.generation, target.last);
-            stream.mailbox.push_back(Mail::Delivery {
-                room,
-                generation,
-                last,
-                is_ours,
-                stanza,
-                at,
-            });
+            let (gate, last) = (target.gate, target.last);
+            stream.mailbox.push_back(Mail::Delivery { room, gate, last, is_ours, stanza, at });
         }
     }
 

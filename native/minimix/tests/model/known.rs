@@ -63,7 +63,7 @@ pub struct Known {
     /// History and subject when the join was complete.
     pub filled: (Vec<(u64, Xml)>, String, u64),
     pub is_non_anonymous: bool,
-    /// The account has begun or ceased to moderate: the room shows others differently now.
+    /// The account may see addresses from now on, which only the room can tell.
     pub is_moved: bool,
     pub creation: Creation,
 }
@@ -89,9 +89,27 @@ impl Known {
                 self.creation = Creation::default();
                 due
             }
-            Scope::Refusal | Scope::Request => Due::None,
+            Scope::Refusal | Scope::Pong | Scope::Request | Scope::Answer => Due::None,
+        };
+        // Who has not asked is not told an id.
+        let stanza = match (down.scope, due) {
+            (Scope::Entered, Due::Any) => stanza.edited(&[("id", None)], |_| true, &[]),
+            _ => stanza,
         };
         self.log.push(Entry { stanza, scope: down.scope, own: down.own, due });
+    }
+
+    /// Whether the room shows the account the addresses of others.
+    pub fn sees_addresses(&self) -> bool {
+        let role = self.own.as_ref().map(|own| Item::of(own).role);
+        self.is_non_anonymous || role.as_deref() == Some("moderator")
+    }
+
+    /// The others as a session is shown them that comes now.
+    pub fn others_now(&self) -> BTreeMap<String, Xml> {
+        let sees = self.sees_addresses();
+        let now = |last: &Xml| if sees { last.clone() } else { stanza::with_jid(last, None) };
+        self.others.iter().map(|(nick, last)| (nick.clone(), now(last))).collect()
     }
 
     fn if_joined(&self) -> Due {
@@ -159,10 +177,9 @@ impl Known {
             None => self.room = Some(stanza.clone()),
             Some(_) if down.own && is_gone => {}
             Some(_) if down.own => {
-                let before = self.own.replace(stanza.clone()).map(|own| Item::of(&own).role);
-                let moderates = |role: &str| role == "moderator";
-                self.is_moved |= before
-                    .is_some_and(|role| moderates(&role) != moderates(&Item::of(stanza).role));
+                let before = self.sees_addresses();
+                self.own = Some(stanza.clone());
+                self.is_moved |= !before && self.sees_addresses();
             }
             Some(nick) if is_gone => _ = self.others.remove(nick),
             Some(nick) => {
@@ -185,7 +202,9 @@ impl Known {
         }
         self.fill(now);
         let item = Item::of(stanza);
+        let before = self.sees_addresses();
         self.is_non_anonymous = (self.is_non_anonymous || item.has(172)) && !item.has(173);
+        self.is_moved |= !before && self.sees_addresses();
         if stanza::is_subject(stanza) {
             self.subject = stanza::subject(stanza);
         } else if stanza::has_body(stanza) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use minimix::{Effect, Environment, Input, Nick, SessionId, Standing, Xml};
+use minimix::{Effect, Environment, Gate, Input, Nick, Place, SessionId, Standing, Xml};
 
 use crate::chat::Around;
 use crate::host::{Cause, Context};
@@ -123,13 +123,17 @@ impl World {
 
     /// A request for the room itself: the only one here is the owner's form.
     fn to_owner(&mut self) {
-        let Some((stream, room, tell)) = self.requests.pop_front() else { return };
-        let account = self.account_of(stream);
+        let Some((account, room, id)) = self.requests.pop_front() else { return };
         let granted = self.rooms[room].affiliation(JIDS[account]) == "owner";
         self.rooms[room].is_locked &= !granted;
-        if let Some(stream) = self.streams.get_mut(&stream) {
-            stream.mailbox.push_back(Mail::Answer { room, tell, granted });
-        }
+        let attributes = [
+            ("from", Some(self.rooms[room].jid.as_str())),
+            ("type", Some(if granted { "result" } else { "error" })),
+            ("id", Some(id.as_str())),
+        ];
+        let stanza = stanza::stanza("iq", &attributes, &[]);
+        let down = Down { account, stanza, scope: Scope::Answer, own: false, answers: None };
+        self.pair(account, room).down.push_back(down);
     }
 
     fn from_room(&mut self, account: usize, room: usize) -> Result<(), String> {
@@ -150,10 +154,17 @@ impl World {
             Scope::Refusal => self.who_is_refused(&down, account, room),
             _ => None,
         };
+        if down_scope == Scope::Answer && stanza::kind(&down.stanza) == Some("result") {
+            self.pair(account, room).known.creation.is_locked = false;
+        }
         let mut context = Context::new(account, room, Cause::Room, Source::Room);
         context.hand = Some(down.stanza.clone());
         let nick = stanza::nick(&down.stanza).map(Nick::from);
         let effects = self.bring(Input::FromRoom { nick, stanza: down.stanza }, &context)?;
+        let record = self.pair(account, room).record.as_ref();
+        if down_scope == Scope::Out && record.is_some_and(|record| record.place == Place::Joining) {
+            self.is_repairing = true;
+        }
         let is_told = effects.iter().flat_map(addressed).count();
         if down_scope == Scope::Request && is_told > 1 {
             return Err(format!("a request of an occupant went to {is_told} sessions"));
@@ -202,7 +213,7 @@ impl World {
         if let Some(stream) = ticket.stream {
             return is_certain(&stream).then(|| BTreeSet::from([stream]));
         }
-        let asker = self.renamers.get(stanza::id(&ticket.stanza)?)?;
+        let asker = self.renamers.get(&(room, stanza::id(&ticket.stanza)?.to_owned()))?;
         (is_certain(asker) && pair.known.is_joined).then(|| BTreeSet::from([*asker]))
     }
 
@@ -219,28 +230,30 @@ impl World {
                 let context = Context::new(account, room, Cause::CatchUp, Source::Stream(id));
                 self.bring(Input::CatchUp { session }, &context).map(drop)
             }
-            Mail::Answer { room, tell: true, granted } => {
-                let chat = self.streams.get(&id).map(|stream| &stream.chats[room]);
-                let is_creator = chat.is_some_and(|chat| chat.is_in() && chat.is_creator);
-                self.pair(account, room).known.creation.is_locked &= !(granted && is_creator);
-                let context = Context::new(account, room, Cause::Other, Source::Stream(id));
-                self.bring(Input::Answered { session: SessionId(id), granted }, &context).map(drop)
+            Mail::JoinAgain { room, stanza } => {
+                let to = stanza.root().attribute("to").unwrap_or_default().to_owned();
+                let nick = to.split_once('/').map(|(_, nick)| nick);
+                let stanza = stanza.edited(&[("to", None)], |_| true, &[]);
+                self.from_session(id, room, nick, stanza, Cause::Other).map(drop)
             }
-            Mail::Answer { .. } => Ok(()),
         }
     }
 
     /// As the host's hook on receiving does.
     fn is_delivered(&mut self, id: u64, mail: &Mail) -> Result<(), String> {
-        let Mail::Delivery { room, generation, last, is_ours, stanza, at } = mail else {
+        let Mail::Delivery { room, gate, last, is_ours, stanza, at } = mail else {
             return Ok(());
         };
         let (room, at) = (*room, *at);
         let account = self.account_of(id);
         let Some(stream) = self.streams.get_mut(&id) else { return Ok(()) };
         let chat = &mut stream.chats[room];
-        if *generation != chat.generation {
-            return Ok(());
+        match *gate {
+            Gate::Attachment(generation) if chat.generation != Some(generation) => return Ok(()),
+            Gate::Nothing if chat.generation.is_some() => return Ok(()),
+            // An answer to what it asked as a session.
+            Gate::Whatever => return Ok(()),
+            Gate::Attachment(_) | Gate::Nothing => {}
         }
         let was_in = chat.is_attached();
         let known = &self.pairs[account][room].known;
@@ -249,7 +262,7 @@ impl World {
             true => chat.gets_ours(stanza, at)?,
             false => chat.gets(stanza, known, &Around { jid: &stream.jid, at, marks_self })?,
         }
-        let is_detached = generation.is_none() || *last;
+        let is_detached = *gate == Gate::Nothing || *last;
         if was_in && chat.is_attached() == is_detached {
             return Err(format!("I2: the stream is {is_detached} detached by {stanza}"));
         }
@@ -270,6 +283,9 @@ impl World {
                 self.to_room(way)?;
             } else if !self.requests.is_empty() {
                 self.to_owner();
+            } else if let Some((account, room)) = self.turns.pop_front() {
+                let context = Context::new(account, room, Cause::Other, Source::Clock);
+                self.bring(Input::Turn, &context)?;
             } else {
                 self.busy_since = self.now;
                 return self.rests();
@@ -321,7 +337,8 @@ impl World {
             self.pair(account, room).known.is_now(now.0);
         }
         let Some(core) = self.cores[room].as_mut() else { return Ok(()) };
-        let all = core.tick(Environment { now, config: &config, other_rooms: 0 });
+        let around = Environment::new(now, &config);
+        let all = core.tick(now, |_, _| around);
         if core.is_empty() {
             self.cores[room] = None;
         }
@@ -343,7 +360,9 @@ fn pick<T: Copy>(from: &[T], which: u8) -> Option<T> {
 fn addressed(effect: &Effect) -> Vec<SessionId> {
     match effect {
         Effect::Fork { targets, .. } => targets.iter().map(|target| target.session).collect(),
-        Effect::Deliver { target, .. } => vec![target.session],
+        Effect::Deliver { target, stanza } if stanza::kind(stanza) == Some("error") => {
+            vec![target.session]
+        }
         _ => Vec::new(),
     }
 }

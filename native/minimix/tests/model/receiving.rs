@@ -25,9 +25,24 @@ impl Room {
             "presence" => self.presence_of(up, now),
             _ if stanza::is_groupchat(&up.stanza) => self.groupchat(up, now),
             "message" => self.whisper(up),
+            "iq" => self.ping(up),
             _ => {}
         }
         Ok(())
+    }
+
+    /// XEP-0410 §3.2: a ping of oneself, as only the account sends any.
+    fn ping(&mut self, up: &Up) {
+        let Some(nick) = &up.nick else { return };
+        let from = self.address(nick);
+        let id = stanza::id(&up.stanza);
+        let answer = match self.occupant(&up.from) {
+            Some(_) => {
+                build("iq", &[("from", Some(&from)), ("type", Some("result")), ("id", id)], &[])
+            }
+            None => stanza::error(&up.stanza, &from, "cancel", "not-acceptable"),
+        };
+        self.send(&up.from, Scope::Pong, false, None, answer);
     }
 
     fn exit(&mut self, up: &Up) {

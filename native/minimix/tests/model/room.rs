@@ -85,8 +85,12 @@ pub enum Scope {
     Out,
     /// An error.
     Refusal,
+    /// The answer to a ping of itself.
+    Pong,
     /// A request of an occupant.
     Request,
+    /// An answer to the account.
+    Answer,
 }
 
 /// A stanza on its way from the room to an account.

@@ -128,11 +128,16 @@ pub fn canonical(stanza: &Xml) -> String {
 
 /// A stanza with the own address in its item changed, if there is one.
 pub fn with_own_jid(stanza: &Xml, jid: &str) -> Xml {
+    with_jid(stanza, Some(jid))
+}
+
+/// A presence with another address in its item, or none.
+pub fn with_jid(stanza: &Xml, jid: Option<&str>) -> Xml {
     let Some(x) = stanza.root().child("x", NS_USER) else { return stanza.clone() };
     let own = |item: Element<'_>| {
-        let is_jid = |key: &str| key == "jid";
-        let attributes: Vec<(&str, &str)> =
-            item.attributes().map(|(key, is)| (key, if is_jid(key) { jid } else { is })).collect();
+        let changed =
+            |(key, is)| if key == "jid" { jid.map(|jid| (key, jid)) } else { Some((key, is)) };
+        let attributes: Vec<(&str, &str)> = item.attributes().filter_map(changed).collect();
         let children: Vec<Xml> = item.children().map(|child| child.to_xml()).collect();
         element("item", &attributes, &children)
     };

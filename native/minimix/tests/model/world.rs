@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use minimix::{Account, Config, LeavePolicy, Millis, NickPolicy, Room as Core, RoomJid, Xml};
+use minimix::{
+    Account, Config, Gate, LeavePolicy, Millis, NickPolicy, Record, Room as Core, RoomJid, Xml,
+};
 
 use crate::chat::Chat;
 use crate::known::Known;
@@ -23,22 +25,9 @@ pub enum Source {
 /// What waits in the mailbox of a stream.
 #[derive(Clone, Debug)]
 pub enum Mail {
-    Delivery {
-        room: usize,
-        generation: Option<u64>,
-        last: bool,
-        is_ours: bool,
-        stanza: Xml,
-        at: u64,
-    },
-    Invitation {
-        room: usize,
-    },
-    Answer {
-        room: usize,
-        tell: bool,
-        granted: bool,
-    },
+    Delivery { room: usize, gate: Gate, last: bool, is_ours: bool, stanza: Xml, at: u64 },
+    Invitation { room: usize },
+    JoinAgain { room: usize, stanza: Xml },
 }
 
 #[derive(Debug)]
@@ -89,6 +78,8 @@ pub struct Pair {
     pub down: VecDeque<Down>,
     /// Whether the host brings everything to the core.
     pub managed: Option<u64>,
+    /// What is stored.
+    pub record: Option<Record>,
     pub flight: Option<Flight>,
     /// Something was lost: only time can tell the core.
     pub is_doubtful: bool,
@@ -106,11 +97,16 @@ pub struct World {
     /// The stream of each device; older ones may linger.
     pub current: [Option<u64>; ACCOUNTS * DEVICES],
     pub up: BTreeMap<(Source, usize), VecDeque<Up>>,
-    pub requests: VecDeque<(u64, usize, bool)>,
+    /// The account that asks, the room, and the id.
+    pub requests: VecDeque<(usize, usize, String)>,
     pub wakes: [BTreeSet<u64>; ROOMS],
+    /// A room has lost an account, which repairs that: the model does not know how.
+    pub is_repairing: bool,
+    /// Who waits for a turn in which room.
+    pub turns: VecDeque<(usize, usize)>,
     pub tickets: BTreeMap<u64, Ticket>,
     /// Which stream asked for another nick, by the id.
-    pub renamers: BTreeMap<String, u64>,
+    pub renamers: BTreeMap<(usize, String), u64>,
     pub numbers: u64,
     pub trace: Vec<String>,
 }
@@ -140,6 +136,8 @@ impl World {
             up: BTreeMap::new(),
             requests: VecDeque::new(),
             wakes: std::array::from_fn(|_| BTreeSet::new()),
+            is_repairing: false,
+            turns: VecDeque::new(),
             tickets: BTreeMap::new(),
             renamers: BTreeMap::new(),
             numbers: 0,

@@ -3,7 +3,7 @@
 use minimix::xml::Builder;
 use minimix::{Account, Effect, Effects, SessionId, StanzaError, StanzaId, Target, Xml};
 
-use crate::host::{Done, Host, Request, without_to};
+use crate::host::{Done, Host, without_to};
 use crate::stream::{Mail, Stream, own};
 use crate::words::address;
 
@@ -20,10 +20,14 @@ pub struct InHand<'a> {
 impl Host {
     /// In their order.
     pub fn execute(&mut self, effects: Effects, in_hand: &InHand<'_>) -> Done {
-        effects.into_iter().try_for_each(|effect| self.effect(effect, in_hand))
+        let occupant = match effects.resource() {
+            Some(resource) => format!("{}/{resource}", in_hand.account),
+            None => in_hand.account.to_string(),
+        };
+        effects.into_iter().try_for_each(|effect| self.effect(effect, in_hand, &occupant))
     }
 
-    fn effect(&mut self, effect: Effect, in_hand: &InHand<'_>) -> Done {
+    fn effect(&mut self, effect: Effect, in_hand: &InHand<'_>, occupant: &str) -> Done {
         let account = in_hand.account;
         let stanza = || in_hand.stanza.ok_or_else(|| format!("no stanza in hand: {effect:?}"));
         match &effect {
@@ -34,12 +38,57 @@ impl Host {
             Effect::Pass => self.room_gets(stanza()?.clone()),
             Effect::AsAccount { id } => {
                 let stanza = with_id(stanza()?, id);
-                self.room_gets(stanza.edited(&[("from", Some(account.as_str()))], |_| true, &[]))
+                self.room_gets(stanza.edited(&[("from", Some(occupant))], |_| true, &[]))
             }
-            Effect::Send { stanza } => {
-                self.room_gets(stanza.edited(&[("from", Some(account.as_str()))], |_| true, &[]))
+            Effect::Send { stanza } | Effect::Leave { stanza } => {
+                self.room_gets(stanza.edited(&[("from", Some(occupant))], |_| true, &[]))
+            }
+            Effect::Join { epoch, .. } if self.declines => {
+                let stream = self.in_hand(in_hand)?;
+                stream.mailbox.push_back(Mail::Declined { epoch: *epoch });
+                Ok(())
+            }
+            Effect::Join { stanza, .. } => {
+                self.room_gets(stanza.edited(&[("from", Some(occupant))], |_| true, &[]))
+            }
+            Effect::Store { record } => {
+                match record {
+                    Some(record) => self.records.insert(account.clone(), record.clone()),
+                    None => self.records.remove(account),
+                };
+                Ok(())
+            }
+            Effect::AwaitTurn { .. } => {
+                self.turns.push_back(account.clone());
+                Ok(())
+            }
+            Effect::Bookmark { nick } => {
+                self.bookmarked.push_back(nick.clone());
+                Ok(())
+            }
+            Effect::Dismiss { room } => {
+                self.dismissed.push_back(room.clone());
+                Ok(())
+            }
+            Effect::JoinAlone { session, stanza } => {
+                let mut streams = self.streams.iter_mut();
+                let stream = streams.find(|stream| stream.id == *session).ok_or("no stream")?;
+                stream.mailbox.push_back(Mail::JoinAlone { stanza: stanza.clone() });
+                Ok(())
+            }
+            Effect::Private { targets } => {
+                let fork = without_to(stanza()?);
+                let mut is_there = false;
+                for target in targets {
+                    is_there |= self.deliver(target, fork.clone());
+                }
+                if !is_there {
+                    self.server_got.push_back(stanza()?.clone());
+                }
+                Ok(())
             }
             Effect::Fork { targets, id, own: is_own } => {
+                assert!(!targets.is_empty(), "a fork for nobody");
                 let fork = with_id(&without_to(stanza()?), id);
                 for target in targets {
                     let jid = format!("{account}/{}", target.resource);
@@ -73,16 +122,6 @@ impl Host {
                 let answer = stanza()?.edited(&turned(stanza()?, "result"), |_| false, &[]);
                 self.reply(answer, in_hand)
             }
-            Effect::Request { tell } => {
-                self.numbers += 1;
-                let id = format!("rr-{}", self.numbers);
-                let stream = in_hand.stream.ok_or("a request outside of a stream")?;
-                let stanza = stanza()?.clone();
-                let set = [("from", Some(account.as_str())), ("id", Some(id.as_str()))];
-                self.room_gets(stanza.edited(&set, |_| true, &[]))?;
-                self.requests.insert(id, Request { stream, stanza, tell: *tell });
-                Ok(())
-            }
             Effect::Invite { session } => {
                 let stream = self.streams.iter_mut().find(|stream| stream.id == *session);
                 stream.into_iter().for_each(|stream| stream.mailbox.push_back(Mail::CatchUp));
@@ -99,7 +138,7 @@ impl Host {
                 Ok(())
             }
             Effect::Wake { at } => {
-                self.wakes.insert(*at);
+                self.wakes_at = Some(self.wakes_at.map_or(*at, |before| before.min(*at)));
                 Ok(())
             }
         }
@@ -110,11 +149,15 @@ impl Host {
         stream.ok_or_else(|| "there is no stream in hand".to_owned())
     }
 
-    fn deliver(&mut self, target: &Target, stanza: Xml) {
-        let Target { session, generation, last, .. } = *target;
-        if let Some(stream) = self.streams.iter_mut().find(|stream| stream.id == session) {
-            stream.mailbox.push_back(Mail::Delivery { stanza, generation, last });
-        }
+    /// Whether the stream is there.
+    fn deliver(&mut self, target: &Target, stanza: Xml) -> bool {
+        let Target { session, gate, last, .. } = *target;
+        let mut streams = self.streams.iter_mut();
+        let Some(stream) = streams.find(|stream| stream.id == session && stream.is_alive) else {
+            return false;
+        };
+        stream.mailbox.push_back(Mail::Delivery { stanza, gate, last });
+        true
     }
 
     fn reply(&mut self, answer: Xml, in_hand: &InHand<'_>) -> Done {

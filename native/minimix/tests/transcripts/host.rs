@@ -1,14 +1,14 @@
 //! The dumb host: executes what the core decided and decides nothing itself. It does what the
 //! executor and the hooks in `erlang/src` do, with a clock of its own.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
 use minimix::{
-    Account, Config, Environment, Input, Millis, Nick, Room, RoomJid, SessionId, Standing,
-    StanzaError, Xml,
+    Account, Config, Environment, Input, Millis, Nick, Record, Room, RoomJid, SessionId, Standing,
+    Xml,
 };
 
-use crate::execute::{InHand, error};
+use crate::execute::InHand;
 use crate::stream::{Mail, Stream};
 use crate::words::address;
 
@@ -16,6 +16,8 @@ use crate::words::address;
 const MORNING: u64 = 1_767_261_600_000;
 /// So many inputs that cause each other cannot be meant.
 const ENDLESS: usize = 10_000;
+/// What the host draws by lot.
+const SECRET: u128 = 0xa11c;
 
 /// What cannot be done is a bug of the core, or of the transcript.
 pub type Done = Result<(), String>;
@@ -34,24 +36,30 @@ pub struct Host {
     pub streams: Vec<Stream>,
     /// The accounts whose stanzas are brought to the core.
     pub managed: HashMap<Account, u64>,
-    /// Requests without an answer, by the ids that they have on their way.
-    pub requests: HashMap<String, Request>,
-    /// When the core wants to be told the time.
-    pub wakes: BTreeSet<Millis>,
+    /// In how many other rooms late stanzas of each account are answered.
+    pub other_tombs: usize,
+    /// Whether the accounts are not to be occupants of the room.
+    pub declines: bool,
+    /// Whether the room's service is known to refuse bare JIDs.
+    pub needs_resource: bool,
+    /// Which of them the account can leave for this one.
+    pub longest_detached: Option<RoomJid>,
+    /// What is stored of each account.
+    pub records: HashMap<Account, Record>,
+    /// Who waits for its turn, which comes at once unless `turns_wait`.
+    pub turns: VecDeque<Account>,
+    /// Whether the service is busy.
+    pub turns_wait: bool,
+    /// Nicks written into the bookmark.
+    pub bookmarked: VecDeque<Nick>,
+    /// Rooms that the account is to leave.
+    pub dismissed: VecDeque<RoomJid>,
+    /// When the core is told the time.
+    pub wakes_at: Option<Millis>,
     /// What was numbered so far.
     pub numbers: u64,
     room: Room,
     now: Millis,
-}
-
-/// A request on its way.
-pub struct Request {
-    /// Who asked.
-    pub stream: SessionId,
-    /// What.
-    pub stanza: Xml,
-    /// Whether the core wants to hear of its answer.
-    pub tell: bool,
 }
 
 impl Host {
@@ -64,8 +72,16 @@ impl Host {
             server_got: VecDeque::new(),
             streams: Vec::new(),
             managed: HashMap::new(),
-            requests: HashMap::new(),
-            wakes: BTreeSet::new(),
+            other_tombs: 0,
+            declines: false,
+            needs_resource: false,
+            longest_detached: None,
+            records: HashMap::new(),
+            turns: VecDeque::new(),
+            turns_wait: false,
+            bookmarked: VecDeque::new(),
+            dismissed: VecDeque::new(),
+            wakes_at: None,
             numbers: 0,
             room: Room::new(room(), Millis(MORNING)),
             now: Millis(MORNING),
@@ -117,17 +133,10 @@ impl Host {
         self.bring(input, &InHand { account: &account, stanza: Some(stanza), stream: Some(id) })
     }
 
-    /// The room or an occupant sends a stanza to an account, or answers a request of one.
+    /// The room or an occupant sends a stanza to an account.
     pub fn room_sends(&mut self, stanza: &Xml) -> Done {
         let root = stanza.root();
         let from = root.attribute("from").ok_or("the room's stanza needs a `from`")?;
-        let answered = root.attribute("id").filter(|_| {
-            root.name() == "iq" && matches!(root.attribute("type"), Some("result" | "error"))
-        });
-        if let Some(request) = answered.and_then(|id| self.requests.remove(id)) {
-            self.answer(&request, stanza);
-            return self.drain();
-        }
         let to = root.attribute("to").map_or_else(|| address("alice"), String::from);
         let account = Account::from(to.as_str());
         let stanza = &stanza.edited(&[("to", Some(&to))], |_| true, &[]);
@@ -139,22 +148,15 @@ impl Host {
         self.bring(input, &InHand { account: &account, stanza: Some(stanza), stream: None })
     }
 
-    /// An answer counts only from whom was asked.
-    fn answer(&mut self, request: &Request, answer: &Xml) {
-        let asked = request.stanza.root();
-        let by = answer.root().attribute("from").unwrap_or_default();
-        let answer = match asked.attribute("to") == Some(by) {
-            true => answer.edited(&[("id", asked.attribute("id"))], |_| true, &[]),
-            false => error(&request.stanza, StanzaError::RemoteServerTimeout),
-        };
-        if let Some(stream) = self.streams.iter_mut().find(|stream| stream.id == request.stream) {
-            stream.mailbox.push_back(Mail::Answer { stanza: answer, tell: request.tell });
-        }
-    }
-
-    /// Something else happens to a session.
-    pub fn session_event(&mut self, name: &str, event: fn(SessionId) -> Input) -> Done {
+    /// Something else happens to a session, whose stream goes on or not.
+    pub fn session_event(
+        &mut self,
+        name: &str,
+        goes_on: bool,
+        event: fn(SessionId) -> Input,
+    ) -> Done {
         let stream = self.stream(name);
+        stream.is_alive = goes_on;
         stream.generation = None;
         let (id, account) = (stream.id, stream.account.clone());
         self.bring(event(id), &InHand { account: &account, stanza: None, stream: None })
@@ -183,17 +185,47 @@ impl Host {
         })
     }
 
+    /// Something happens to alice in the room.
+    pub fn happens(&mut self, input: Input) -> Done {
+        let account = Account::from(address("alice").as_str());
+        self.bring(input, &InHand { account: &account, stanza: None, stream: None })
+    }
+
+    /// Nothing is left of the server but what is stored.
+    pub fn restarts(&mut self) -> Done {
+        for stream in &mut self.streams {
+            stream.is_alive = false;
+            stream.mailbox.clear();
+        }
+        self.managed.clear();
+        self.turns.clear();
+        self.wakes_at = None;
+        self.room = Room::new(room(), self.now);
+        let mut records: Vec<(Account, Record)> = self.records.clone().into_iter().collect();
+        records.sort_by(|(a, _), (b, _)| a.cmp(b));
+        records.into_iter().try_for_each(|(account, record)| {
+            let in_hand = InHand { account: &account, stanza: None, stream: None };
+            self.bring(Input::Restore { record }, &in_hand)
+        })
+    }
+
+    /// The first one that waits may ask the service.
+    pub fn turn_comes(&mut self) -> Done {
+        let account = self.turns.pop_front().ok_or("nobody waits for a turn")?;
+        self.bring(Input::Turn, &InHand { account: &account, stanza: None, stream: None })
+    }
+
     /// Time passes; whoever wanted to be woken is.
     pub fn wait(&mut self, milliseconds: u64) -> Done {
         let end = self.now.after(milliseconds);
         for _ in 0..ENDLESS {
-            match self.wakes.pop_first() {
+            match self.wakes_at {
                 Some(at) if at <= end => {
                     self.now = self.now.max(at);
+                    self.wakes_at = None;
                     self.tick()?;
                 }
-                later => {
-                    self.wakes.extend(later);
+                _ => {
                     self.now = end;
                     return Ok(());
                 }
@@ -203,8 +235,9 @@ impl Host {
     }
 
     fn tick(&mut self) -> Done {
-        let around = Environment { now: self.now, config: &self.config, other_rooms: 0 };
-        for (account, effects) in self.room.tick(around) {
+        let (config, now, other_tombs) = (self.config.clone(), self.now, self.other_tombs);
+        let around = Environment { other_tombs, secret: SECRET, ..Environment::new(now, &config) };
+        for (account, effects) in self.room.tick(now, |_, _| around) {
             let in_hand = InHand { account: &account, stanza: None, stream: None };
             self.execute(effects, &in_hand)?;
             self.check(&account)?;
@@ -218,8 +251,16 @@ impl Host {
     }
 
     fn bring_one(&mut self, input: Input, in_hand: &InHand<'_>) -> Done {
-        let around =
-            Environment { now: self.now, config: &self.config, other_rooms: self.other_rooms };
+        let config = self.config.clone();
+        let longest_detached = self.longest_detached.clone();
+        let around = Environment {
+            longest_detached: longest_detached.as_ref(),
+            other_rooms: self.other_rooms,
+            other_tombs: self.other_tombs,
+            needs_resource: self.needs_resource,
+            secret: SECRET,
+            ..Environment::new(self.now, &config)
+        };
         let effects = self.room.handle(in_hand.account, input, around);
         self.execute(effects, in_hand)?;
         self.check(in_hand.account)
@@ -227,7 +268,7 @@ impl Host {
 
     /// The host brings exactly what the core knows of.
     fn check(&mut self, account: &Account) -> Done {
-        let is_known = self.room.standing(account) != Standing::None;
+        let is_known = !matches!(self.room.standing(account), Standing::None | Standing::Out);
         if is_known != self.managed.contains_key(account) {
             return Err(format!("known to the core: {is_known}, managed: {}", !is_known));
         }
@@ -249,16 +290,15 @@ impl Host {
             let (id, session, account) = (stream.id, stream.session(), stream.account.clone());
             let in_hand = InHand { account: &account, stanza: None, stream: Some(id) };
             match stream.mailbox.pop_front() {
-                Some(Mail::Delivery { stanza, generation, last }) => {
-                    stream.receive(&stanza, generation, last);
-                }
+                Some(Mail::Delivery { stanza, gate, last }) => stream.receive(&stanza, gate, last),
                 Some(Mail::CatchUp) => self.bring_one(Input::CatchUp { session }, &in_hand)?,
-                Some(Mail::Answer { stanza, tell }) => {
-                    stream.show(&stanza);
-                    let granted = stanza.root().attribute("type") == Some("result");
-                    if tell {
-                        self.bring_one(Input::Answered { session: id, granted }, &in_hand)?;
-                    }
+                Some(Mail::JoinAlone { stanza }) => {
+                    let jid = stream.jid();
+                    self.room_gets(stanza.edited(&[("from", Some(&jid))], |_| true, &[]))?;
+                }
+                Some(Mail::Declined { epoch }) => {
+                    let in_hand = InHand { stream: None, ..in_hand };
+                    self.bring_one(Input::Declined { epoch }, &in_hand)?;
                 }
                 None => {}
             }
@@ -267,8 +307,11 @@ impl Host {
     }
 
     fn drain_wakes(&mut self) -> Done {
-        match self.wakes.first() {
-            Some(at) if *at <= self.now => self.wait(0),
+        if !self.turns_wait && !self.turns.is_empty() {
+            return self.turn_comes();
+        }
+        match self.wakes_at {
+            Some(at) if at <= self.now => self.wait(0),
             _ => Ok(()),
         }
     }

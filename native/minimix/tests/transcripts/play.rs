@@ -1,6 +1,8 @@
 //! Plays one case: brings its steps to the host and compares what everybody gets.
 
-use minimix::{Input, LeavePolicy, NickPolicy, OfflinePresence, Xml};
+use minimix::{
+    Account, Input, LeavePolicy, NickPolicy, OccupantAddress, OfflinePresence, Place, RoomJid, Xml,
+};
 
 use crate::host::Host;
 use crate::pattern;
@@ -33,7 +35,7 @@ impl Play {
     }
 
     fn step(&mut self, step: &Step, is_one_moment: bool) -> Result<(), String> {
-        if !is_one_moment && !matches!(step.action, Action::Get { .. } | Action::Silence) {
+        if !is_one_moment && !step.expects() {
             self.silence()?;
         }
         match &step.action {
@@ -41,6 +43,45 @@ impl Play {
             Action::OtherRooms(count) => {
                 self.host.other_rooms = *count;
                 Ok(())
+            }
+            Action::OtherTombs(count) => {
+                self.host.other_tombs = *count;
+                Ok(())
+            }
+            Action::Declines => {
+                self.host.declines = true;
+                Ok(())
+            }
+            Action::NeedsResource => {
+                self.host.needs_resource = true;
+                Ok(())
+            }
+            Action::Bookmark(bookmark) => {
+                self.host.happens(Input::Bookmark { bookmark: bookmark.clone() })
+            }
+            Action::BookmarkGets(nick) => {
+                let got = self.host.bookmarked.pop_front();
+                is(nick, got.as_ref().map_or("nothing", |nick| nick.as_str()))
+            }
+            Action::Command(command) => {
+                self.host.happens(Input::Command { command: command.clone() })
+            }
+            Action::Gap => self.host.happens(Input::Gap),
+            Action::LinkBreaks => self.host.happens(Input::Doubt),
+            Action::Restarts => self.host.restarts(),
+            Action::TurnsWait => {
+                self.host.turns_wait = true;
+                Ok(())
+            }
+            Action::TurnComes => self.host.turn_comes(),
+            Action::Stored { place, nick } => self.stored(place, nick.as_deref()),
+            Action::LongestDetached(room) => {
+                self.host.longest_detached = Some(RoomJid::from(room.as_str()));
+                Ok(())
+            }
+            Action::Dismissed(room) => {
+                let got = self.host.dismissed.pop_front();
+                is(room, got.as_ref().map_or("nothing", |room| room.as_str()))
             }
             Action::After(time) => self.host.wait(*time),
             Action::Sends { who, times, text } => {
@@ -60,6 +101,18 @@ impl Play {
             Action::Stops => self.host.stops(),
             Action::Include(_) => Ok(()),
         }
+    }
+
+    fn stored(&self, place: &str, nick: Option<&str>) -> Result<(), String> {
+        let record = self.host.records.get(&Account::from(address("alice").as_str()));
+        let found = match record.map(|record| record.place) {
+            None => "nothing",
+            Some(Place::Joining) => "joining",
+            Some(Place::Joined) => "joined",
+            Some(Place::Out) => "out",
+        };
+        is(place, found)?;
+        nick.map_or(Ok(()), |nick| is(nick, record.map_or("", |record| record.nick.as_str())))
     }
 
     fn sends(&mut self, who: &str, text: &str, number: Option<usize>) -> Result<(), String> {
@@ -120,6 +173,12 @@ impl Play {
         if let Some(stanza) = self.host.room_got.front() {
             return Err(format!("room gets {}", shown(stanza)));
         }
+        if let Some(nick) = self.host.bookmarked.front() {
+            return Err(format!("bookmark gets {nick}"));
+        }
+        if let Some(room) = self.host.dismissed.front() {
+            return Err(format!("account leaves {room}"));
+        }
         if let Some(stanza) = self.host.server_got.front() {
             return Err(format!("server gets {}", shown(stanza)));
         }
@@ -139,13 +198,14 @@ impl Play {
                 return self.host.drain();
             }
             StreamEvent::Disconnects => {
-                let id = self.host.stream(who).id;
-                self.host.session_event(who, |session| Input::Detach { session })?;
-                let streams = self.host.streams.iter_mut();
-                streams.filter(|stream| stream.id == id).for_each(|stream| stream.is_alive = false);
+                self.host
+                    .session_event(who, false, |session| Input::Detach { session, words: None })?;
             }
             StreamEvent::GoesOffline => {
-                self.host.session_event(who, |session| Input::Detach { session })?;
+                self.host.session_event(who, true, |session| {
+                    let words = "<presence xmlns='jabber:client' type='unavailable'/>".parse().ok();
+                    Input::Detach { session, words }
+                })?;
             }
             StreamEvent::Resumes => self.host.resumes(who)?,
         }
@@ -166,17 +226,30 @@ impl Play {
             ("leave", "auto") => config.leave = LeavePolicy::Auto,
             ("leave", "last_session") => config.leave = LeavePolicy::LastSession,
             ("leave", "never") => config.leave = LeavePolicy::Never,
+            ("occupant_address", "bare") => config.occupant_address = OccupantAddress::Bare,
+            ("occupant_address", "resource") => {
+                config.occupant_address = OccupantAddress::Resource;
+            }
             ("offline_presence", "xa") => config.offline_presence = OfflinePresence::Xa,
             ("offline_presence", "away") => config.offline_presence = OfflinePresence::Away,
             ("offline_presence", "keep") => config.offline_presence = OfflinePresence::Keep,
             ("offline_delay", _) => config.offline_delay = time()?,
             ("join_timeout", _) => config.join_timeout = time()?,
+            ("detached_ttl", _) => config.detached_ttl = time()?,
+            ("ping_interval", _) => config.ping_interval = time()?,
             ("history_size", _) => config.history_size = count()?,
             ("max_rooms", _) => config.max_rooms = count()?,
             ("max_occupants", _) => config.max_occupants = count()?,
             _ => return Err(unknown()),
         }
         Ok(())
+    }
+}
+
+fn is(expected: &str, found: &str) -> Result<(), String> {
+    match expected == found {
+        true => Ok(()),
+        false => Err(format!("expected {expected}, found {found}")),
     }
 }
 

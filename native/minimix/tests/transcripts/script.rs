@@ -17,6 +17,8 @@
 use std::fs;
 use std::path::Path;
 
+use minimix::{Bookmark, Command, Nick};
+
 /// Who may do or get something.
 const PEOPLE: [&str; 7] =
     ["room", "server", "laptop", "phone", "tablet", "carol/phone", "carol/tablet"];
@@ -49,6 +51,18 @@ pub struct Step {
 }
 
 impl Step {
+    /// Whether it says what is to be seen.
+    pub fn expects(&self) -> bool {
+        matches!(
+            self.action,
+            Action::Get { .. }
+                | Action::Silence
+                | Action::BookmarkGets(_)
+                | Action::Stored { .. }
+                | Action::Dismissed(_)
+        )
+    }
+
     /// Whether somebody sends something.
     pub fn sends(&self) -> bool {
         matches!(self.action, Action::Sends { .. })
@@ -62,6 +76,8 @@ pub enum Action {
     Option { key: String, value: String },
     /// `in 200 other rooms`
     OtherRooms(usize),
+    /// `after 64 other rooms`
+    OtherTombs(usize),
     /// `after 5 min`
     After(u64),
     /// `phone sends …`, also `3 times …`
@@ -74,6 +90,32 @@ pub enum Action {
     Stream { who: String, what: StreamEvent },
     /// `module stops`
     Stops,
+    /// `account is declined`
+    Declines,
+    /// The service is known to refuse bare JIDs.
+    NeedsResource,
+    /// `bookmark autojoin nick ally password sesame`, `bookmark off`, `bookmark gone`
+    Bookmark(Option<Bookmark>),
+    /// `bookmark gets ally`
+    BookmarkGets(String),
+    /// `admin joins ally`, `admin leaves`, `admin rejoins`
+    Command(Command),
+    /// `link breaks`
+    LinkBreaks,
+    /// `link comes anew`
+    Gap,
+    /// `server restarts`
+    Restarts,
+    /// `turns wait`
+    TurnsWait,
+    /// `turn comes`
+    TurnComes,
+    /// `stored joined ally`, `stored nothing`
+    Stored { place: String, nick: Option<String> },
+    /// `is longest detached in other`
+    LongestDetached(String),
+    /// `account leaves other`
+    Dismissed(String),
     /// `include joined`
     Include(String),
 }
@@ -234,6 +276,30 @@ fn action(line: &str) -> Result<Action, String> {
         ["in", count, "other", "rooms"] => {
             Action::OtherRooms(count.parse().map_err(|_| "how many?")?)
         }
+        ["after", count, "other", "rooms"] => {
+            Action::OtherTombs(count.parse().map_err(|_| "how many?")?)
+        }
+        ["account", "is", "declined"] => Action::Declines,
+        ["service", "refuses", "bare", "addresses"] => Action::NeedsResource,
+        ["bookmark", "gets", nick] => Action::BookmarkGets((*nick).to_owned()),
+        ["bookmark", "gone"] => Action::Bookmark(None),
+        ["bookmark", what, rest @ ..] => Action::Bookmark(Some(bookmark(what, rest)?)),
+        ["admin", "joins", nick] => {
+            Action::Command(Command::Join { nick: Nick::from(*nick), password: None })
+        }
+        ["admin", "leaves"] => Action::Command(Command::Leave),
+        ["admin", "rejoins"] => Action::Command(Command::Rejoin),
+        ["link", "breaks"] => Action::LinkBreaks,
+        ["link", "comes", "anew"] => Action::Gap,
+        ["server", "restarts"] => Action::Restarts,
+        ["turns", "wait"] => Action::TurnsWait,
+        ["turn", "comes"] => Action::TurnComes,
+        ["stored", place, nick @ ..] => Action::Stored {
+            place: (*place).to_owned(),
+            nick: nick.first().map(|nick| (*nick).to_owned()),
+        },
+        ["is", "longest", "detached", "in", room] => Action::LongestDetached((*room).to_owned()),
+        ["account", "leaves", room] => Action::Dismissed((*room).to_owned()),
         ["after", number, unit] => Action::After(milliseconds(number, unit)?),
         ["module", "stops"] => Action::Stops,
         ["include", name] => Action::Include((*name).to_owned()),
@@ -253,6 +319,23 @@ fn action(line: &str) -> Result<Action, String> {
 
 fn stream(who: String, what: StreamEvent) -> Action {
     Action::Stream { who, what }
+}
+
+fn bookmark(what: &str, rest: &[&str]) -> Result<Bookmark, String> {
+    let autojoin = match what {
+        "autojoin" => true,
+        "off" => false,
+        _ => return Err("autojoin, off or gone?".to_owned()),
+    };
+    let mut bookmark = Bookmark { autojoin, ..Bookmark::default() };
+    for pair in rest.chunks(2) {
+        match pair {
+            ["nick", nick] => bookmark.nick = Some(Nick::from(*nick)),
+            ["password", password] => bookmark.password = Some((*password).to_owned()),
+            _ => return Err("nick or password?".to_owned()),
+        }
+    }
+    Ok(bookmark)
 }
 
 /// A span of time.

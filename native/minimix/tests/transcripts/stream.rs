@@ -3,16 +3,18 @@
 
 use std::collections::VecDeque;
 
-use minimix::{Account, Resource, Session, SessionId, Xml};
+use minimix::{Account, Gate, Resource, Session, SessionId, Xml};
 
 /// What waits in a stream's mailbox.
 pub enum Mail {
     /// A stanza of an attachment.
-    Delivery { stanza: Xml, generation: Option<u64>, last: bool },
+    Delivery { stanza: Xml, gate: Gate, last: bool },
     /// An invitation.
     CatchUp,
-    /// The answer to a request.
-    Answer { stanza: Xml, tell: bool },
+    /// The session is to join by itself.
+    JoinAlone { stanza: Xml },
+    /// The account is not to be an occupant.
+    Declined { epoch: u64 },
 }
 
 /// A stream.
@@ -71,8 +73,13 @@ impl Stream {
 
     /// A delivery arrives. What belongs to another attachment, or to none while there is one, is
     /// dropped.
-    pub fn receive(&mut self, stanza: &Xml, generation: Option<u64>, last: bool) {
-        if generation == self.generation {
+    pub fn receive(&mut self, stanza: &Xml, gate: Gate, last: bool) {
+        let is_open = match gate {
+            Gate::Attachment(generation) => self.generation == Some(generation),
+            Gate::Nothing => self.generation.is_none(),
+            Gate::Whatever => true,
+        };
+        if is_open {
             self.show(stanza);
             self.generation.take_if(|_| last);
         }

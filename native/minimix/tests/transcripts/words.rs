@@ -23,11 +23,12 @@ use minimix::xml::{Element, Node};
 /// The attribute that `...` in a tag becomes.
 pub const FURTHER: &str = "further";
 /// The domain of rooms, accounts and everybody else.
-pub const PEOPLE: [(&str, &str); 4] = [
+pub const PEOPLE: [(&str, &str); 5] = [
     ("room", "room@rooms.example"),
     ("alice", "alice@home.example"),
     ("carol", "carol@home.example"),
     ("bob", "bob@away.example"),
+    ("occupant", "alice@home.example/0000000000000000000000000000a11c"),
 ];
 const DAY: &str = "2026-01-01T";
 
