@@ -10,40 +10,68 @@
 -include("translate.hrl").
 -include_lib("xmpp/include/xmpp.hrl").
 
-%% `stanza' is the one in hand, `stream' the session's in whose process this runs, if any.
+%% `occupant' is the account as the room knows it, `stanza' the one in hand, `stream' the session's in whose process this runs, if any.
 -type context() ::
         #{state := minimix_state:state(),
           account := jid:jid(),
+          occupant := jid:jid(),
           room := jid:ljid(),
           stanza := stanza() | none,
           stream := ejabberd_c2s:state() | none}.
 
 %% @doc What becomes of the stanza in hand, and of the stream.
--spec run(minimix_nif:effects(), context()) ->
+-spec run([minimix_nif:effect()], context()) ->
           {stanza() | drop, ejabberd_c2s:state() | none}.
 run(Effects, Context) ->
     #{verdict := Verdict, stream := Stream} =
         lists:foldl(fun effect/2, Context#{verdict => drop}, Effects),
     {Verdict, Stream}.
 
-effect(pass, #{stanza := Stanza, stream := none} = Context) ->
+effect(pass, #{stanza := Stanza, account := Account, stream := none} = Context) ->
     %% ejabberd must not answer the room with an error, whatever it does with the stanza.
-    Context#{verdict := xmpp:put_meta(Stanza, ignore_sm_bounce, true)};
+    Context#{verdict := xmpp:put_meta(minimix_stanza:passed(Stanza, Account), ignore_sm_bounce, true)};
 effect(pass, #{stanza := Stanza} = Context) ->
     Context#{verdict := Stanza};
-effect({as_account, Id}, #{stanza := Stanza, account := Account} = Context) ->
-    Context#{verdict := xmpp:set_from(minimix_stanza:set_id(Stanza, Id), Account)};
-effect({send, Element}, #{account := Account} = Context) ->
-    ejabberd_router:route(xmpp:set_from(minimix_stanza:from_element(Element), Account)),
+effect({as_account, Id}, #{stanza := Stanza, occupant := Occupant} = Context) ->
+    Context#{verdict := xmpp:set_from(minimix_stanza:set_id(Stanza, Id), Occupant)};
+effect({send, Element}, #{occupant := Occupant} = Context) ->
+    ejabberd_router:route(xmpp:set_from(minimix_stanza:from_element(Element), Occupant)),
+    Context;
+effect({join, Epoch, Element}, #{state := State, account := Account, occupant := Occupant, room := Room} = Context) ->
+    Join = xmpp:set_from(minimix_stanza:from_element(Element), Occupant),
+    ok = minimix_store:then(Account, fun() -> minimix_joiner:join(State, Account, Room, Epoch, Join) end),
+    Context;
+effect({leave, Element}, #{account := Account, occupant := Occupant} = Context) ->
+    Leave = xmpp:set_from(minimix_stanza:from_element(Element), Occupant),
+    ok = minimix_store:then(Account, fun() -> ejabberd_router:route(Leave) end),
+    Context;
+effect({store, Record}, #{account := Account, room := Room} = Context) ->
+    ok = minimix_store:store(Account, Room, Record),
+    Context;
+effect({await_turn, IsUrgent}, #{account := Account, room := Room} = Context) ->
+    ok = minimix_turns:await(Account, Room, IsUrgent),
+    Context;
+effect({bookmark, Nick}, #{account := Account, room := Room} = Context) ->
+    ok = minimix_bookmarks:set_nick(Account, Room, Nick),
+    Context;
+effect({dismiss, Room}, #{state := State, account := Account} = Context) ->
+    ok = minimix_door:dismiss(State, Account, jid:tolower(jid:decode(Room))),
+    Context;
+effect({join_alone, Pid, Element}, Context) ->
+    Pid ! {minimix, join_alone, Element},
     Context;
 effect({fork, [First | Others], Id, IsOwn}, #{stanza := Stanza} = Context) ->
     Fork = minimix_stanza:set_id(Stanza, Id),
-    fork(Fork, First, IsOwn, Context),
+    _ = fork(Fork, First, IsOwn, Context),
     Copy = minimix_stanza:copy_of_same(Fork),
     lists:foreach(fun(Target) -> fork(Copy, Target, IsOwn, Context) end, Others),
     Context;
+effect({private, [_] = Targets}, #{stanza := Stanza} = Context) ->
+    private(Stanza, Targets, Context);
+effect({private, Targets}, #{stanza := Stanza} = Context) ->
+    private(minimix_stanza:shared(Stanza), Targets, Context);
 effect({deliver, Target, Element}, Context) ->
-    fork(minimix_stanza:from_element(Element), Target, false, Context),
+    _ = fork(minimix_stanza:from_element(Element), Target, false, Context),
     Context;
 effect({replay, Elements, done}, Context) ->
     lists:foldl(fun send_in_stream/2, Context, Elements);
@@ -61,15 +89,11 @@ effect({reject, Type, Condition}, #{stanza := Stanza, room := Room} = Context) -
     answer(xmpp:make_error(Stanza, Error), Context);
 effect(result, #{stanza := Request} = Context) ->
     answer(xmpp:make_iq_result(Request), Context);
-effect({request, Tell}, #{stanza := Request, account := Account, room := Room} = Context) ->
-    Asked = {minimix, Room, xmpp:set_els(Request, []), Tell},
-    ejabberd_router:route_iq(xmpp:set_from(Request, Account), Asked, self()),
-    Context;
 effect({invite, Pid}, #{room := Room} = Context) ->
     Pid ! {minimix, catch_up, Room},
     Context;
-effect({manage, Epoch}, #{state := State, account := Account, room := Room} = Context) ->
-    true = minimix_state:manage(State, minimix_stanza:account(Account), Room, Epoch),
+effect({manage, Epoch}, #{state := State, occupant := Occupant, room := Room} = Context) ->
+    true = minimix_state:manage(State, Occupant, Room, Epoch),
     Context;
 effect({unmanage, Epoch}, #{state := State, account := Account, room := Room} = Context) ->
     true = minimix_state:unmanage(State, minimix_stanza:account(Account), Room, Epoch),
@@ -78,21 +102,38 @@ effect({wake, At}, #{account := #jid{lserver = Host}, room := Room} = Context) -
     ok = minimix_host:wake(Host, Room, At),
     Context.
 
-fork(Stanza, {Pid, Resource, Generation, IsLast}, IsOwn, #{account := Account, room := Room}) ->
+%% The archive stores what the first one gets that is there.
+private(_Stanza, [], Context) ->
+    effect(pass, Context);
+private(Stanza, [First | Others], Context) ->
+    case fork(Stanza, First, false, Context) of
+        true ->
+            Copy = minimix_stanza:copy_of_same(Stanza),
+            lists:foreach(fun(Target) -> fork(Copy, Target, false, Context) end, Others),
+            Context;
+        false ->
+            private(Stanza, Others, Context)
+    end.
+
+%% False when the stream is gone: then its session is, too, and the core hears of it.
+fork(Stanza, {Pid, Resource, Gate, IsLast}, IsOwn, #{account := Account, room := Room}) ->
     Jid = jid:replace_resource(Account, Resource),
     Fork = case IsOwn of
                true -> minimix_stanza:own(Stanza, Jid);
                false -> Stanza
            end,
-    %% False when the stream is gone: then its session is, too, and the core hears of it.
-    _ = ejabberd_c2s:route(Pid, {route, minimix_stanza:for(Fork, Jid, {Room, Generation, IsLast})}),
-    ok.
+    ejabberd_c2s:route(Pid, {route, minimix_stanza:for(Fork, Jid, {Room, Gate, IsLast})}).
 
-%% Marked too, as ejabberd may route again what the client did not acknowledge (XEP-0198 6).
+%% Marked too, as ejabberd may route again what the client did not acknowledge (XEP-0198 6). What
+%% the person has blocked is not shown, as on any other way into the stream (XEP-0191 5).
 send_in_stream(Element, #{room := Room, stream := #{jid := Jid} = Stream} = Context) ->
     Mark = {Room, minimix_stream:generation(Stream, Room), false},
     Stanza = minimix_stanza:for(minimix_stanza:from_element(Element), Jid, Mark),
-    Context#{stream := ejabberd_c2s:send(Stream, Stanza)}.
+    #{lserver := Host} = Stream,
+    case ejabberd_hooks:run_fold(privacy_check_packet, Host, allow, [Stream, Stanza, in]) of
+        allow -> Context#{stream := ejabberd_c2s:send(Stream, Stanza)};
+        deny -> Context
+    end.
 
 answer(Answer, #{stream := none} = Context) ->
     ejabberd_router:route(Answer),

@@ -5,8 +5,10 @@
 -module(minimix_hooks).
 
 -export([user_send_packet/1, user_receive_packet/1, sm_receive_packet/1]).
--export([c2s_handle_info/2, c2s_self_presence/1, c2s_terminated/2, c2s_copy_session/2]).
--export([remove_user/2]).
+-export([c2s_handle_info/2, c2s_self_presence/1, c2s_terminated/2]).
+-export([c2s_handle_call/3, c2s_copy_session/2]).
+-export([remove_user/2, register_user/2]).
+-export([s2s_out_closed/2, s2s_out_auth_result/2, s2s_in_auth_result/3, s2s_in_closed/2]).
 
 -include("logger.hrl").
 -include("translate.hrl").
@@ -42,6 +44,7 @@ to_room(Stanza, To, State, #{jid := Jid} = Stream) ->
 
 begins_here(Stanza, To, State, Jid) ->
     minimix_stanza:is_join(Stanza) andalso minimix_state:is_serving(State)
+        andalso not minimix_state:is_barred(State, minimix_stanza:account(Jid))
         andalso mod_minimix:serves(Jid, To).
 
 %% What privacy lists forbid is left to ejabberd, which refuses it.
@@ -51,7 +54,9 @@ is_allowed(Stanza, #{lserver := Host} = Stream) ->
 bring(Stanza, State, #{jid := Jid} = Stream) ->
     try
         ok = minimix_host:watch(State, Jid, self()),
-        case minimix_door:from_session(State, Stanza, Stream) of
+        Done = minimix_door:from_session(State, Stanza, Stream),
+        ok = minimix_door:let_go_if_barred(State, Jid, minimix_stanza:room(xmpp:get_to(Stanza))),
+        case Done of
             {drop, Stream1} -> {stop, {drop, Stream1}};
             Sent -> Sent
         end
@@ -87,8 +92,45 @@ sm_receive_packet(Stanza) ->
     case xmpp:get_to(Stanza) of
         #jid{lresource = <<>>, luser = LUser} = To when LUser =/= <<>> ->
             to_account(Stanza, To, minimix_state:find(To#jid.lserver));
-        _ ->
-            Stanza
+        To ->
+            to_resource(Stanza, To, minimix_state:find(To#jid.lserver))
+    end.
+
+%% A room may know the account by an address that looks like that of a session.
+to_resource(Stanza, _To, undefined) ->
+    returned(Stanza);
+to_resource(Stanza, To, State) ->
+    Room = minimix_stanza:room(xmpp:get_from(Stanza)),
+    IsDelivery = minimix_stanza:mark(Stanza) =/= none,
+    case not IsDelivery andalso minimix_state:is_occupant(State, To, Room) of
+        true -> take(Stanza, To, State);
+        false -> returned(Stanza)
+    end.
+
+%% ejabberd routes again what a stream did not get rid of: to the stream that resumes it, which knows
+%% the mark, or to nobody. A private message that nobody else has becomes an ordinary one.
+returned(Stanza) ->
+    IsDelivery = minimix_stanza:mark(Stanza) =/= none,
+    Returned = case minimix_stanza:is_room_traffic(Stanza) of
+                   true -> Stanza;
+                   false -> minimix_stanza:returned(Stanza)
+               end,
+    case IsDelivery andalso minimix_stream:successor() of
+        false ->
+            Returned;
+        none ->
+            returned_to_resource(Returned);
+        Successor ->
+            %% The router may not know it yet.
+            _ = ejabberd_c2s:route(Successor, {route, Returned}),
+            {stop, drop}
+    end.
+
+returned_to_resource(Stanza) ->
+    #jid{luser = U, lserver = S, lresource = R} = xmpp:get_to(Stanza),
+    case minimix_stanza:is_room_traffic(Stanza) andalso ejabberd_sm:get_session_pid(U, S, R) of
+        none -> {stop, drop};
+        _ -> Stanza
     end.
 
 to_account(Stanza, _To, undefined) ->
@@ -120,21 +162,46 @@ user_receive_packet({drop, _} = Acc) ->
     Acc;
 user_receive_packet({Stanza, Stream} = Acc) ->
     case minimix_stanza:mark(Stanza) of
-        none -> carbon(minimix_stanza:forwarded_to(Stanza), Acc);
+        none -> receive_unmarked(Stanza, Acc);
         Mark -> receive_marked(Mark, Stanza, Stream)
     end.
 
-receive_marked({Room, Generation, IsLast}, Stanza, Stream) ->
-    case {minimix_stream:generation(Stream, Room), IsLast} of
-        {Generation, true} -> {Stanza, minimix_stream:detach(Stream, Room)};
-        {Generation, false} -> {Stanza, Stream};
-        {_, _} -> {stop, {drop, Stream}}
+receive_unmarked(Stanza, {_, Stream} = Acc) ->
+    case minimix_stanza:may_be_stray(Stanza) andalso is_stray(Stanza, Stream) of
+        true -> {stop, {drop, Stream}};
+        false -> carbon(minimix_stanza:carbon(Stanza), Acc)
     end.
 
-%% A session that is not in the room is not shown what another one said there in private.
+is_stray(Stanza, #{lserver := Host, jid := Jid} = Stream) ->
+    Room = minimix_stanza:room(xmpp:get_from(Stanza)),
+    State = minimix_state:find(Host),
+    State =/= undefined
+        andalso minimix_state:is_managed(State, minimix_stanza:account(Jid), Room)
+        andalso (minimix_stanza:is_of_a_room(Stanza) orelse minimix_stream:generation(Stream, Room) =/= none)
+        andalso not minimix_stream:has_joined_by_itself(Stream, Room).
+
+receive_marked({_Room, any, _IsLast}, Stanza, Stream) ->
+    {Stanza, Stream};
+receive_marked({Room, Gate, IsLast}, Stanza, Stream) ->
+    case {minimix_stream:generation(Stream, Room), IsLast} of
+        {Gate, true} -> {Stanza, minimix_stream:detach(Stream, Room)};
+        {Gate, false} -> {Stanza, Stream};
+        {_, _} -> stale(Stanza, Stream)
+    end.
+
+stale(Stanza, Stream) ->
+    case minimix_stanza:is_returned(Stanza) of
+        true -> {Stanza, Stream};
+        false -> {stop, {drop, Stream}}
+    end.
+
+%% A session that is not in the room is not shown what another one said there in private, and
+%% those that are have what was said to them already.
 carbon(none, Acc) ->
     Acc;
-carbon(To, {_, #{lserver := Host, jid := Jid} = Stream} = Acc) ->
+carbon(of_fork, {_, Stream}) ->
+    {stop, {drop, Stream}};
+carbon({sent_to, To}, {_, #{lserver := Host, jid := Jid} = Stream} = Acc) ->
     Room = minimix_stanza:room(To),
     IsForeign = case minimix_state:find(Host) of
                     undefined -> false;
@@ -148,16 +215,18 @@ carbon(To, {_, #{lserver := Host, jid := Jid} = Stream} = Acc) ->
 -spec c2s_handle_info(c2s_state(), term()) -> c2s_state() | {stop, c2s_state()}.
 c2s_handle_info(#{lserver := Host} = Stream, {minimix, catch_up, Room}) ->
     {stop, in_stream(Host, Stream, fun(State) -> minimix_door:catch_up(State, Room, Stream) end)};
-c2s_handle_info(#{lserver := Host} = Stream, {iq_reply, Reply, {minimix, Room, Request, Tell}}) ->
-    #iq{type = Type} = Answer = reply_to(Request, Reply),
-    Stream1 = ejabberd_c2s:send(Stream, Answer),
-    case Tell of
-        true ->
-            Told = fun(State) -> minimix_door:answered(State, Room, Type =:= result, Stream1) end,
-            {stop, in_stream(Host, Stream1, Told)};
-        false ->
-            {stop, Stream1}
-    end;
+c2s_handle_info(Stream, {minimix, join_alone, Join}) ->
+    {stop, minimix_stream:join_alone(Stream, minimix_stanza:from_element(Join))};
+c2s_handle_info(#{lserver := Host} = Stream, {minimix, stranded}) ->
+    {Rooms, Stream1} = minimix_stream:stranded(Stream),
+    Tell = fun(State) ->
+                   lists:foldl(fun({Room, Nick}, Acc) -> minimix_door:stranded(State, Room, Nick, Acc) end,
+                               Stream1, Rooms)
+           end,
+    {stop, in_stream(Host, Stream1, Tell)};
+c2s_handle_info(Stream, {minimix, are_you_through, From, Ref}) ->
+    From ! Ref,
+    {stop, Stream};
 c2s_handle_info(Stream, _Info) ->
     Stream.
 
@@ -174,60 +243,102 @@ in_stream(Host, Stream, Fun) ->
             end
     end.
 
-%% An answer counts only from whom was asked.
-reply_to(#iq{id = Id, from = Asker, to = Asked} = Request, #iq{from = From} = Reply) ->
-    case jid:tolower(From) =:= jid:tolower(Asked) of
-        true -> Reply#iq{id = Id, from = Asked, to = Asker};
-        false -> no_answer(Request)
-    end;
-reply_to(Request, timeout) ->
-    no_answer(Request).
-
-no_answer(Request) ->
-    Error = xmpp:err_remote_server_timeout(?T("The room did not answer"), xmpp:get_lang(Request)),
-    xmpp:make_error(Request, Error).
-
 %%% Sessions that go
 
 -spec c2s_self_presence({stanza(), c2s_state()}) -> {stanza(), c2s_state()}.
 c2s_self_presence({#presence{type = unavailable} = Presence, Stream}) ->
-    {Presence, gone(Stream)};
+    {Presence, gone(Stream, Presence)};
 c2s_self_presence(Acc) ->
     Acc.
 
 -spec c2s_terminated(c2s_state(), term()) -> c2s_state().
 c2s_terminated(#{mgmt_state := resumed} = Stream, _Reason) ->
+    ok = minimix_stream:leaves_its_rest(Stream),
     Stream;
-c2s_terminated(#{jid := _} = Stream, _Reason) ->
-    gone(Stream);
+c2s_terminated(#{jid := _, lserver := Host} = Stream, _Reason) ->
+    Forget = fun(_) -> minimix_stream:forget_unacknowledged(Stream) end,
+    gone(in_stream(Host, Stream, Forget), none);
 c2s_terminated(Stream, _Reason) ->
     Stream.
 
-gone(#{jid := Jid, lserver := Host} = Stream) ->
+gone(#{jid := Jid, lserver := Host} = Stream, Words) ->
     in_stream(Host, minimix_stream:detach_all(Stream),
               fun(State) ->
-                      ok = minimix_door:session_gone(State, Jid, self()),
+                      ok = minimix_door:session_gone(State, Jid, self(), Words),
                       minimix_stream:detach_all(Stream)
               end).
 
--spec c2s_copy_session(New :: c2s_state(), Old :: c2s_state()) -> c2s_state().
-c2s_copy_session(New, #{jid := Jid, lserver := Host} = Old) ->
-    in_stream(Host, New,
+%% A stream gives its state to the one that resumes it. From here on what the room says goes there:
+%% nobody knows which of the two streams goes on first, or whether this one ends before the other has
+%% made itself known.
+-spec c2s_handle_call(c2s_state(), term(), {pid(), term()}) -> c2s_state().
+c2s_handle_call(#{mgmt_id := Id, jid := Jid, lserver := Host} = Stream, {resume_session, Id}, {Successor, _}) ->
+    in_stream(Host, Stream,
               fun(State) ->
-                      ok = minimix_host:watch(State, Jid, self()),
-                      Pid = minimix_stream:pid(Old),
-                      ok = minimix_door:session_resumed(State, Jid, Pid, self()),
-                      minimix_stream:copy(New, Old)
-              end).
+                      ok = minimix_host:watch(State, Jid, Successor),
+                      ok = minimix_door:session_resumed(State, Jid, self(), Successor),
+                      minimix_stream:set_successor(Stream, Successor)
+              end);
+c2s_handle_call(Stream, _Request, _From) ->
+    Stream.
+
+-spec c2s_copy_session(New :: c2s_state(), Old :: c2s_state()) -> c2s_state().
+c2s_copy_session(New, #{lserver := Host} = Old) ->
+    in_stream(Host, New, fun(_) -> minimix_stream:copy(New, Old) end).
 
 -spec remove_user(binary(), binary()) -> ok.
 remove_user(User, Server) ->
     Account = jid:make(User, Server),
     case minimix_state:find(Account#jid.lserver) of
-        undefined -> ok;
-        State -> minimix_door:stop_account(State, Account)
+        undefined ->
+            ok;
+        State ->
+            true = minimix_state:bar(State, minimix_stanza:account(Account)),
+            ok = minimix_host:unbar_later(Account),
+            ok = minimix_door:stop_account(State, Account),
+            minimix_store:forget(Account)
     end.
+
+-spec register_user(binary(), binary()) -> ok.
+register_user(User, Server) ->
+    Account = jid:make(User, Server),
+    case minimix_state:find(Account#jid.lserver) of
+        undefined ->
+            ok;
+        State ->
+            true = minimix_state:unbar(State, minimix_stanza:account(Account)),
+            ok
+    end.
+
+%%% Links to other servers
+
+-spec s2s_out_closed(ejabberd_s2s_out:state(), term()) -> ejabberd_s2s_out:state().
+s2s_out_closed(#{server := Host, remote_server := Domain} = Link, _Reason) ->
+    ok = minimix_links:doubt(Host, Domain),
+    Link.
+
+-spec s2s_out_auth_result(ejabberd_s2s_out:state(), true | {false, term()}) ->
+          ejabberd_s2s_out:state().
+s2s_out_auth_result(#{server := Host, remote_server := Domain} = Link, true) ->
+    ok = minimix_links:doubt(Host, Domain),
+    Link;
+s2s_out_auth_result(Link, {false, _Reason}) ->
+    Link.
+
+-spec s2s_in_auth_result(ejabberd_s2s_in:state(), boolean(), binary()) -> ejabberd_s2s_in:state().
+s2s_in_auth_result(#{server_host := Host} = Link, true, Domain) ->
+    ok = minimix_links:opened(Host, Domain, self()),
+    Link;
+s2s_in_auth_result(Link, false, _Domain) ->
+    Link.
+
+-spec s2s_in_closed(ejabberd_s2s_in:state(), term()) -> ejabberd_s2s_in:state().
+s2s_in_closed(#{server_host := Host, auth_domains := Domains} = Link, Reason) ->
+    ok = minimix_links:closed(Host, sets:to_list(Domains), self(), Reason),
+    Link;
+s2s_in_closed(Link, _Reason) ->
+    Link.
 
 report(What, Class, Reason, Trace) ->
     ?ERROR_MSG("mod_minimix failed on ~ts: ~ts",
-               [What, misc:format_exception(2, Class, Reason, Trace)]).
+               [What, minimix_failure:text(Class, Reason, Trace)]).

@@ -5,13 +5,16 @@
 -module(minimix_stanza).
 
 -export([to_element/1, from_element/1, is_join/1, room/1, room_address/1, nick/1, account/1]).
--export([for/3, mark/1, set_id/2, own/2, copy_of_same/1, forwarded_to/1]).
--export_type([mark/0]).
+-export([for/3, mark/1, is_room_traffic/1, shared/1, returned/1, is_returned/1]).
+-export([passed/2, may_be_stray/1, is_of_a_room/1, carbon/1, set_id/2, own/2, copy_of_same/1]).
+-export_type([mark/0, gate/0]).
 
 -include_lib("xmpp/include/xmpp.hrl").
 
-%% The attachment that a delivery belongs to, and whether it ends it.
--type mark() :: {Room :: jid:ljid(), Generation :: pos_integer() | none, IsLast :: boolean()}.
+%% What a session must be attached to for a delivery: this attachment, nothing, or whatever.
+-type gate() :: pos_integer() | none | any.
+%% What a delivery belongs to, and whether it ends the attachment.
+-type mark() :: {Room :: jid:ljid(), gate(), IsLast :: boolean()}.
 
 -spec to_element(stanza()) -> fxml:xmlel().
 to_element(Stanza) ->
@@ -53,6 +56,53 @@ for(Stanza, To, Mark) ->
 mark(Stanza) ->
     xmpp:get_meta(Stanza, minimix, none).
 
+%% @doc A delivery that comes back as nobody else has it: no longer only for whom it was.
+-spec returned(stanza()) -> stanza().
+returned(Stanza) ->
+    case mark(Stanza) of
+        none -> Stanza;
+        _ -> xmpp:put_meta(Stanza, minimix_returned, true)
+    end.
+
+-spec is_returned(stanza()) -> boolean().
+is_returned(Stanza) ->
+    xmpp:get_meta(Stanza, minimix_returned, false).
+
+%% @doc What an occupant says to whom the server finds, which does not know the occupant's resource. Answers
+%% go to who asked.
+-spec passed(stanza(), Account :: jid:jid()) -> stanza().
+passed(#iq{type = Type} = Answer, _Account) when Type =:= result; Type =:= error ->
+    Answer;
+passed(Stanza, Account) ->
+    xmpp:put_meta(xmpp:set_to(Stanza, Account), minimix_passed, xmpp:get_to(Stanza)).
+
+%% @doc Whether it is a message of an occupant, and did not come by a way on which these reach a
+%% session that is not in the room: what a lost connection did not get rid of, and ejabberd routes
+%% again. A contact that somebody took for a room says neither.
+-spec may_be_stray(stanza()) -> boolean().
+may_be_stray(#message{from = #jid{luser = LUser, lresource = Nick}, type = Type, meta = Meta})
+  when LUser =/= <<>>, Nick =/= <<>>, Type =/= error ->
+    not (maps:is_key(minimix_passed, Meta) orelse maps:is_key(from_offline, Meta));
+may_be_stray(_) ->
+    false.
+
+%% @doc Whether nobody but a room sends this; what is not may come from a contact.
+-spec is_of_a_room(stanza()) -> boolean().
+is_of_a_room(#message{type = groupchat}) -> true;
+is_of_a_room(Stanza) -> xmpp:has_subtag(Stanza, #muc_user{}).
+
+%% @doc Several sessions get this private message.
+-spec shared(stanza()) -> stanza().
+shared(Message) ->
+    xmpp:put_meta(Message, minimix_shared, true).
+
+%% @doc Whether it is a delivery that concerns nobody but the session that was in the room.
+-spec is_room_traffic(stanza()) -> boolean().
+is_room_traffic(#message{type = Type, meta = Meta} = Message) when Type =:= chat; Type =:= normal ->
+    mark(Message) =/= none andalso maps:is_key(minimix_shared, Meta);
+is_room_traffic(Stanza) ->
+    mark(Stanza) =/= none.
+
 -spec set_id(stanza(), minimix_nif:new_id()) -> stanza().
 set_id(Stanza, keep) -> Stanza;
 set_id(Stanza, remove) -> xmpp:set_id(Stanza, <<>>);
@@ -87,12 +137,17 @@ own_item(Child, _Address) ->
 copy_of_same(#message{} = Message) -> xmpp:put_meta(Message, sm_copy, true);
 copy_of_same(Stanza) -> Stanza.
 
-%% @doc Whom the sent message was for that a carbon copy carries (XEP-0280 6).
--spec forwarded_to(stanza()) -> jid:jid() | none.
-forwarded_to(#message{meta = #{carbon_copy := true}, sub_els = [#carbons_sent{forwarded = Forwarded}]}) ->
-    case Forwarded of
-        #forwarded{sub_els = [#message{to = #jid{} = To}]} -> To;
-        #forwarded{} -> none
+%% @doc What a carbon copy is of: a message that another session sent, or one of our deliveries to
+%% another session (XEP-0280 6).
+-spec carbon(stanza()) -> {sent_to, jid:jid()} | of_fork | none.
+carbon(#message{meta = #{carbon_copy := true}, sub_els = [Carbon]}) ->
+    case Carbon of
+        #carbons_sent{forwarded = #forwarded{sub_els = [#message{to = #jid{} = To}]}} ->
+            {sent_to, To};
+        #carbons_received{forwarded = #forwarded{sub_els = [#message{meta = #{minimix := _}}]}} ->
+            of_fork;
+        _ ->
+            none
     end;
-forwarded_to(_) ->
+carbon(_) ->
     none.

@@ -7,12 +7,18 @@
 -module(minimix_state).
 -behaviour(gen_server).
 
--export([find/1, core/1, manage/4, unmanage/4, is_managed/3, watch/3, unwatch/2, watched/1]).
+-export([find/1, core/1, renew/2, forget_older/1, manage/4, unmanage/4, is_managed/3, is_managed/4, managed/1]).
+-export([is_occupant/3, occupant/3]).
+-export([watch/3, unwatch/2, watched/1]).
 -export([set_serving/2, is_serving/1]).
+-export([bar/2, unbar/2, is_barred/2]).
 -export([init/1, handle_call/3, handle_cast/2, terminate/2]).
 -export_type([state/0]).
 
--type state() :: #{core := minimix_nif:core(), index := ets:tid()}.
+-include_lib("xmpp/include/jid.hrl").
+
+%% With the time at which the core began, in microseconds: what it manages has later numbers.
+-type state() :: #{core := minimix_nif:core(), index := ets:tid(), since := pos_integer()}.
 
 %% @doc The state of a host, unless the module does not run there.
 -spec find(binary()) -> state() | undefined.
@@ -23,19 +29,59 @@ find(Host) ->
 core(#{core := Core}) ->
     Core.
 
-%% @doc The room is managed for the account from now on.
--spec manage(state(), Account :: binary(), jid:ljid(), pos_integer()) -> true.
-manage(#{index := Index}, Account, Room, Epoch) ->
-    ets:insert(Index, {{Account, Room}, Epoch}).
+%% @doc A core that knows nothing takes over. What was managed is so until forget_older/1.
+-spec renew(binary(), minimix_nif:config()) -> ok.
+renew(Host, Config) ->
+    #{index := Index} = find(Host),
+    begin_with(Host, Config, Index).
+
+%% @doc What an earlier core has managed is over.
+-spec forget_older(state()) -> non_neg_integer().
+forget_older(#{index := Index, since := Since}) ->
+    ets:select_delete(Index, [{{{'_', '_'}, '$1', '_'}, [{'<', '$1', Since}], [true]}]).
+
+%% @doc The room is managed for the account from now on, which goes there by this address.
+-spec manage(state(), Occupant :: jid:jid(), jid:ljid(), pos_integer()) -> true.
+manage(#{index := Index}, #jid{lresource = Resource} = Occupant, Room, Epoch) ->
+    ets:insert(Index, {{minimix_stanza:account(Occupant), Room}, Epoch, Resource}).
 
 %% @doc The room is no longer managed, unless it was managed anew meanwhile.
 -spec unmanage(state(), Account :: binary(), jid:ljid(), pos_integer()) -> true.
 unmanage(#{index := Index}, Account, Room, Epoch) ->
-    ets:delete_object(Index, {{Account, Room}, Epoch}).
+    ets:match_delete(Index, {{Account, Room}, Epoch, '_'}).
 
 -spec is_managed(state(), Account :: binary(), jid:ljid()) -> boolean().
 is_managed(#{index := Index}, Account, Room) ->
     ets:member(Index, {Account, Room}).
+
+%% @doc Whether it is still managed as it was then.
+-spec is_managed(state(), Account :: binary(), jid:ljid(), pos_integer()) -> boolean().
+is_managed(#{index := Index}, Account, Room, Epoch) ->
+    case ets:lookup(Index, {Account, Room}) of
+        [{_, Epoch, _}] -> true;
+        _ -> false
+    end.
+
+%% @doc Whether this is the address by which the account goes in a managed room.
+-spec is_occupant(state(), jid:jid(), jid:ljid()) -> boolean().
+is_occupant(State, #jid{lresource = Resource} = Jid, Room) ->
+    case occupant(State, Jid, Room) of
+        #jid{lresource = Resource} -> true;
+        _ -> false
+    end.
+
+%% @doc The address by which the account of this JID goes in a room, if that is managed.
+-spec occupant(state(), jid:jid(), jid:ljid()) -> jid:jid() | none.
+occupant(#{index := Index}, Jid, Room) ->
+    case ets:lookup(Index, {minimix_stanza:account(Jid), Room}) of
+        [{_, _, Resource}] -> Jid#jid{resource = Resource, lresource = Resource};
+        [] -> none
+    end.
+
+%% @doc All accounts with the rooms that are managed for them.
+-spec managed(state()) -> [{jid:jid(), jid:ljid()}].
+managed(#{index := Index}) ->
+    [{jid:decode(Account), Room} || {{Account, Room}, _, _} <- ets:tab2list(Index)].
 
 %% @doc Remembers whose stream a process is; whether that is news.
 -spec watch(state(), pid(), Account :: binary()) -> boolean().
@@ -60,15 +106,32 @@ set_serving(#{index := Index}, IsServing) ->
 is_serving(#{index := Index}) ->
     ets:lookup(Index, serving) =:= [{serving, true}].
 
+%% @doc The account is removed: what its sessions still say must not bring it into a room.
+-spec bar(state(), Account :: binary()) -> true.
+bar(#{index := Index}, Account) ->
+    ets:insert(Index, {{barred, Account}}).
+
+-spec unbar(state(), Account :: binary()) -> true.
+unbar(#{index := Index}, Account) ->
+    ets:delete(Index, {barred, Account}).
+
+-spec is_barred(state(), Account :: binary()) -> boolean().
+is_barred(#{index := Index}, Account) ->
+    ets:member(Index, {barred, Account}).
+
 %%% gen_server
 
 -spec init([binary() | minimix_nif:config()]) -> {ok, binary()}.
 init([Host, Config]) ->
     process_flag(trap_exit, true),
     Index = ets:new(?MODULE, [public, {read_concurrency, true}, {write_concurrency, true}]),
-    State = #{core => minimix_nif:new(Config), index => Index},
-    persistent_term:put({?MODULE, Host}, State),
+    ok = begin_with(Host, Config, Index),
     {ok, Host}.
+
+begin_with(Host, Config, Index) ->
+    %% The core counts from the millisecond in which a room begins.
+    Since = erlang:system_time(millisecond) * 1_000,
+    persistent_term:put({?MODULE, Host}, #{core => minimix_nif:new(Config), index => Index, since => Since}).
 
 -spec handle_call(term(), gen_server:from(), binary()) -> {stop, {unexpected_call, term()}, binary()}.
 handle_call(Request, _From, Host) ->

@@ -8,9 +8,10 @@
 -module(minimix_stream).
 
 -export([attach/4, detach/2, detach_all/1, generation/2, has_joined_by_itself/2]).
--export([copy/2, pid/1]).
+-export([join_alone/2, copy/2, set_successor/2, leaves_its_rest/1, successor/0]).
+-export([forget_unacknowledged/1, stranded/1]).
 
--include_lib("xmpp/include/jid.hrl").
+-include_lib("xmpp/include/xmpp.hrl").
 
 -type state() :: ejabberd_c2s:state().
 -type room() :: jid:ljid().
@@ -55,15 +56,67 @@ has_joined_by_itself(#{pres_a := Directed} = State, {U, S, _} = Room) ->
             _ -> false
         end.
 
+%% @doc The rooms that it was attached to by an earlier core, with its nicks there; then by none.
+-spec stranded(state()) -> {[{room(), Nick :: binary()}], state()}.
+stranded(#{minimix := {_, Rooms}} = State) ->
+    case rooms(State) of
+        Rooms ->
+            {[], State};
+        _ ->
+            Occupants = [Occupant || {_, Occupant} <- maps:values(Rooms)],
+            Directed = lists:foldl(fun gb_sets:del_element/2, maps:get(pres_a, State), Occupants),
+            {[{{U, S, <<>>}, Nick} || {U, S, Nick} <- Occupants], maps:remove(minimix, State#{pres_a => Directed})}
+    end;
+stranded(State) ->
+    {[], State}.
+
+%% @doc The session joins a room by itself, as without the module.
+-spec join_alone(state(), presence()) -> state().
+join_alone(#{jid := Jid, pres_a := Directed} = State, #presence{to = Occupant} = Join) ->
+    ejabberd_router:route(xmpp:set_from(Join, Jid)),
+    State#{pres_a => gb_sets:add_element(jid:tolower(Occupant), Directed)}.
+
 %% @doc A stream that resumes another one takes its rooms over.
 -spec copy(New :: state(), Old :: state()) -> state().
 copy(New, Old) ->
     set_rooms(rooms(Old), New).
 
-%% @doc The process of a stream whose state came from another process.
--spec pid(state()) -> pid().
-pid(#{sid := {_, Pid}}) ->
-    Pid.
+%% @doc This stream resumes the one in whose process this runs.
+-spec set_successor(state(), pid()) -> state().
+set_successor(State, Successor) ->
+    State#{minimix_successor => Successor}.
+
+%% @doc The process of a stream that was resumed is about to end, and what it has left is routed once
+%% more by it, without its state.
+-spec leaves_its_rest(state()) -> ok.
+leaves_its_rest(#{minimix_successor := Successor}) ->
+    _ = put(minimix_successor, Successor),
+    ok;
+leaves_its_rest(_) ->
+    ok.
+
+%% @doc Whom the rest that this process routes is for.
+-spec successor() -> pid() | none.
+successor() ->
+    case get(minimix_successor) of
+        undefined -> none;
+        Successor -> Successor
+    end.
+
+%% @doc What a client did not acknowledge of a room before its stream ended is its own loss:
+%% ejabberd would answer the room with errors (XEP-0198 4).
+-spec forget_unacknowledged(state()) -> state().
+forget_unacknowledged(#{mgmt_queue := Queue} = State) ->
+    Kept = p1_queue:foldl(
+             fun({_, _, Stanza} = Item, Acc) ->
+                     case minimix_stanza:is_room_traffic(Stanza) of
+                         true -> Acc;
+                         false -> p1_queue:in(Item, Acc)
+                     end
+             end, p1_queue:new(p1_queue:type(Queue)), Queue),
+    State#{mgmt_queue => Kept};
+forget_unacknowledged(State) ->
+    State.
 
 rooms(#{minimix := {Core, Rooms}, lserver := Host}) ->
     case minimix_state:find(Host) of
