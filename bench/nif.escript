@@ -45,8 +45,9 @@ times(0, _Fun) -> ok;
 times(Count, Fun) -> Fun(), times(Count - 1, Fun).
 
 joined(Sessions, Occupants) ->
-    Core = minimix_nif:new(#{'__struct__' => 'Config', nick => assign, leave => auto, offline_presence => xa,
-                             offline_delay => 1, history_size => 50, join_timeout => 60_000, max_rooms => 200,
+    Core = minimix_nif:new(#{'__struct__' => 'Config', nick => assign, occupant_address => bare, leave => auto, offline_presence => xa,
+                             offline_delay => 1, detached_ttl => 86_400_000,
+                             ping_interval => 900_000, history_size => 50, join_timeout => 60_000, max_rooms => 200,
                              max_occupants => 20_000}),
     _ = join(Core, <<"first">>),
     [from_room(Core, Nick, presence(Nick, [])) || N <- lists:seq(1, Occupants), Nick <- [nick(N)]],

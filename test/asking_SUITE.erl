@@ -98,7 +98,7 @@ a_request_without_any_session_is_answered(Config) ->
         ?assertEqual(<<"result">>, type(ping(Bob, Room, <<"alice">>))),
         marker(Bob, Bob, Room),
         ?assertEqual([{<<"alice">>, account(Phone)}, {<<"bob">>, jid(Bob)}], in_room(Config, Room)),
-        [?assertEqual([], sync(Session, Room)) || Session <- [Phone, Desk]]
+        [?assertEqual([<<"unavailable">>], [type(Out) || Out <- sync(Session, Room)]) || Session <- [Phone, Desk]]
     end).
 
 %% B17.122 (XEP-0054 §3.3)

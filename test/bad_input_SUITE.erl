@@ -93,7 +93,8 @@ ten_thousand_occupants_are_replayed_in_order(Config) ->
         asks_to_join(Alice, Room),
         mmx_puppet:takes(Service),
         Nicks = [iolist_to_binary(io_lib:format("n~5..0B", [N])) || N <- lists:seq(1, 10_000)],
-        [puts(Service, ["<presence to='", account(Alice), "' from='", Room, "/", Nick, "'/>"]) || Nick <- Nicks],
+        X = "<x xmlns='http://jabber.org/protocol/muc#user'><item role='participant'/></x>",
+        [puts(Service, ["<presence to='", account(Alice), "' from='", Room, "/", Nick, "'>", X, "</presence>"]) || Nick <- Nicks],
         confirms(Service, Room, Alice),
         Stanzas = mmx_client:recv_until(Alice, fun mmx_stanza:is_self_presence/1),
         ?assertEqual(Nicks ++ [<<"alice">>], [from_nick(Stanza) || Stanza <- Stanzas]),
@@ -191,14 +192,22 @@ an_answer_counts_only_from_whom_was_asked(Config) ->
             send(Alice, ["<iq to='", Room, "/bob' type='get' id='mine'><query xmlns='jabber:iq:version'/></iq>"]),
             attr(mmx_puppet:takes(Service), id)
         end,
-        Answer = fun(Id, Nick) ->
-            puts(Service, ["<iq to='", account(Alice), "' from='", Room, "/", Nick, "' type='result' id='", Id, "'/>"]),
-            Got = recv(Alice),
-            {from(Got), attr(Got, id), type(Got)}
+        Answer = fun(Id, Nick, What) ->
+            puts(Service, [
+                "<iq to='", account(Alice), "' from='", Room, "/", Nick, "' type='result' id='", Id, "'><", What, "/></iq>"
+            ])
         end,
-        Bob = <<Room/binary, "/bob">>,
-        ?assertEqual({Bob, <<"mine">>, <<"result">>}, Answer(Ask(), "bob")),
-        ?assertEqual({Bob, <<"mine">>, <<"error">>}, Answer(Ask(), "eve"))
+        Id = Ask(),
+        Answer(Id, "eve", "forged"),
+        Answer("minimix-1", "bob", "guessed"),
+        Answer(Id, "bob", "true"),
+        Answer(Id, "bob", "doubled"),
+        Got = recv(Alice),
+        ?assertEqual(
+            {<<Room/binary, "/bob">>, <<"mine">>, <<"result">>}, {from(Got), attr(Got, id), type(Got)}
+        ),
+        ?assertMatch([_], children(Got, <<"true">>)),
+        ?assertEqual([], sync(Alice))
     end).
 
 with_service(Config, Fun) ->

@@ -69,7 +69,7 @@ the_join_says_what_the_first_session_said(Config) ->
         Options = #{id => <<"one">>, password => <<"open">>, history => [{maxstanzas, 0}], extra => Own ++ Foreign},
         ask(Phone, Room, <<"alice">>, Options),
         Join = mmx_puppet:takes(Puppet),
-        ?assertEqual({account(Phone), <<"one">>}, {from(Join), attr(Join, id)}),
+        ?assertEqual({account(Phone), <<"one">>}, {as_account(from(Join)), attr(Join, id)}),
         X = child(Join, x, ?NS_MUC),
         ?assertEqual({<<"open">>, <<"50">>}, {cdata(child(X, password)), attr(child(X, history), maxstanzas)}),
         ?assertEqual(Own, [child(Join, show), child(Join, odd)]),
@@ -211,7 +211,7 @@ a_nick_that_the_room_rewrites_is_the_accounts(Config) ->
         ?assertEqual([110, 210], status_codes(own(First))),
         ?assertEqual([110], status_codes(own(join(Desk, Room, <<"alice-2">>)))),
         say(Desk, Room, <<"hello">>),
-        ?assertEqual(account(Desk), from(mmx_puppet:takes(Puppet)))
+        ?assertEqual(account(Desk), as_account(from(mmx_puppet:takes(Puppet))))
     end).
 
 %% B1.13, B1.11 (XEP-0410 §3.2)

@@ -5,6 +5,7 @@
 -export([
     without_its_library_accounts_join_as_without_the_module/1,
     a_crashing_core_expels_nobody/1,
+    a_join_that_fails_half_way_makes_one_occupant/1,
     a_crashed_watchman_comes_back/1,
     two_nodes_are_served_as_without_the_module/1
 ]).
@@ -52,6 +53,20 @@ a_crashing_core_expels_nobody(_Config) ->
             ?assertEqual([jid(Desk)], alices(Server, Other)),
             kill(Phone),
             mmx_server:wait_until("the stream is gone", fun() -> mmx_server:c2s_pid(Server, jid(Phone)) =:= none end),
+            ?assertEqual([account(Phone)], alices(Server, Room))
+        end)
+    end).
+
+%% I8 I1 (executor raises after the account's join was sent)
+a_join_that_fails_half_way_makes_one_occupant(_Config) ->
+    with_server(all_but_bob(), fun(Server) ->
+        story([{server, Server}], ["alice/phone", "bob/desk"], fun(Room, Phone, Bob) ->
+            join(Bob, Room, <<"bob">>),
+            break_the_clock(Server),
+            ask(Phone, Room, <<"alice">>),
+            Refused = mmx_client:take(Phone, fun(Stanza) -> type(Stanza) =:= <<"error">> end),
+            ?assertEqual(<<"internal-server-error">>, error_condition(Refused)),
+            mmx_client:take(Bob, fun(Stanza) -> from_nick(Stanza) =:= <<"alice">> end),
             ?assertEqual([account(Phone)], alices(Server, Room))
         end)
     end).
@@ -131,6 +146,14 @@ break_the_core(Server) ->
     {module, minimix_nif} = mmx_server:rpc(Server, code, load_binary, [minimix_nif, "broken", Beam]),
     ok.
 
+%% The same module, but that asking to be woken raises.
+break_the_clock(Server) ->
+    {ok, {_, [{abstract_code, {raw_abstract_v1, Forms}}]}} = beam_lib:chunks(code:which(minimix_host), [abstract_code]),
+    Broken = [case Form of {function, _, wake, 3, _} -> raising({wake, 3}); _ -> Form end || Form <- Forms],
+    {ok, minimix_host, Beam} = compile:forms(Broken),
+    {module, minimix_host} = mmx_server:rpc(Server, code, load_binary, [minimix_host, "broken", Beam]),
+    ok.
+
 raising({Name, Arity}) ->
     Arguments = [{var, 1, '_'} || _ <- lists:seq(1, Arity)],
     Body = [{call, 1, {remote, 1, {atom, 1, erlang}, {atom, 1, error}}, [{atom, 1, nif_panicked}]}],
@@ -138,7 +161,7 @@ raising({Name, Arity}) ->
 
 sessions(Server) ->
     State = mmx_server:rpc(Server, minimix_state, find, [mmx_server:host(Server)]),
-    {_, _, Sessions, _} = mmx_server:rpc(Server, minimix_nif, overview, [maps:get(core, State)]),
+    #{sessions := Sessions} = mmx_server:rpc(Server, minimix_nif, counts, [maps:get(core, State)]),
     Sessions - 1.
 
 is_serving(Server) ->

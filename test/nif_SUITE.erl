@@ -6,6 +6,7 @@
     what_is_no_input_is_refused/1,
     a_refused_input_changes_nothing/1,
     depth_costs_no_stack/1,
+    text_may_be_iodata/1,
     a_replay_comes_in_chunks_and_whole/1,
     numbers_begin_anew_above_the_old_ones/1,
     foreign_stanzas_pass/1
@@ -26,7 +27,9 @@ what_is_no_input_is_refused(_Config) ->
         nothing, {}, {room}, {room, none}, {room, none, text}, {room, <<255>>, join()}, {room, <<"x">>, {xmlel, <<"a">>, [], text}},
         {room, none, {xmlel, <<"a">>, [{<<"b">>}], []}}, {room, none, {xmlel, <<255>>, [], []}}, {room, other, join()},
         {room, none, {xmlel, <<"a">>, [], [{xmlother, <<"b">>}]}}, {room, none, {xmlel, <<"a">>, [], [<<"b">> | <<"c">>]}},
-        {detach, 1}, {detach, make_ref()}, {resumed, self()}, {catch_up, self(), 5}, {session, self(), <<"r">>, <<"n">>}
+        {detach, 1}, {detach, make_ref()}, {resumed, self()}, {catch_up, self(), 5}, {stranded, self(), <<"r">>, none}, {session, self(), <<"r">>, <<"n">>},
+        command, {command, nothing}, {command, join}, {command, {join, none, none}}, {command, {join, <<255>>, none}},
+        {command, {join, <<"x">>, <<255>>}}, {command, {join, <<"x">>, other}}, {command, {leave, <<"x">>, none}}
     ],
     [?assertError(_, handle(Core, Input)) || Input <- Inputs],
     ?assertError(badarg, minimix_nif:handle(make_ref(), ?ACCOUNT, ?ROOM, stop, 1)),
@@ -36,9 +39,9 @@ what_is_no_input_is_refused(_Config) ->
 %% I8 (bad terms)
 a_refused_input_changes_nothing(_Config) ->
     Core = joined(core()),
-    Before = minimix_nif:overview(Core),
+    Before = minimix_nif:counts(Core),
     ?assertError(_, handle(Core, {room, <<"bob">>, {xmlel, <<"presence">>, [], [{xmlel, <<255>>, [], []}]}})),
-    ?assertEqual(Before, minimix_nif:overview(Core)),
+    ?assertEqual(Before, minimix_nif:counts(Core)),
     ?assertMatch([{replay, _, done} | _], lists:filter(fun is_replay/1, handle(Core, session(<<"second">>)))).
 
 %% I8 B24.180 (deeply nested stanzas)
@@ -51,6 +54,16 @@ depth_costs_no_stack(_Config) ->
     _ = handle(Core, {room, <<"bob">>, Big}),
     [{replay, Stanzas, done}] = lists:filter(fun is_replay/1, handle(Core, session(<<"second">>))),
     ?assert(lists:member(Big, Stanzas)).
+
+%% I6, I8 (what ejabberd takes for text)
+text_may_be_iodata(_Config) ->
+    Core = joined(core()),
+    Text = fun(Data) -> {xmlel, <<"show">>, [{<<"lang">>, Data}], [{xmlcdata, Data}]} end,
+    Presence = fun(Data) -> {xmlel, Name, Attrs, Els} = presence(<<"bob">>, []), {xmlel, Name, Attrs, [Text(Data) | Els]} end,
+    _ = handle(Core, {room, <<"bob">>, Presence([<<"d">>, [$n | <<"d">>]])}),
+    [{replay, Stanzas, done}] = lists:filter(fun is_replay/1, handle(Core, session(<<"second">>))),
+    ?assert(lists:member(Presence(<<"dnd">>), Stanzas)),
+    [?assertError(badarg, handle(Core, {room, <<"bob">>, Presence(Data)})) || Data <- [<<255>>, [dnd], 7]].
 
 %% I9 T2 (a large replay)
 a_replay_comes_in_chunks_and_whole(_Config) ->
@@ -70,9 +83,10 @@ a_replay_comes_in_chunks_and_whole(_Config) ->
 numbers_begin_anew_above_the_old_ones(_Config) ->
     Core = core(),
     Number = fun(Now) ->
-        Effects = minimix_nif:handle(Core, ?ACCOUNT, ?ROOM, session(<<"first">>), Now),
+        {none, Effects} = minimix_nif:handle(Core, ?ACCOUNT, ?ROOM, session(<<"first">>), Now),
         [Epoch] = [Epoch || {manage, Epoch} <- Effects],
         _ = minimix_nif:handle(Core, ?ACCOUNT, ?ROOM, stop, Now),
+        _ = minimix_nif:handle(Core, ?ACCOUNT, ?ROOM, refused(), Now),
         Epoch
     end,
     Numbers = [Number(Now) || Now <- [1_000, 1_001, 5_000]],
@@ -83,12 +97,14 @@ foreign_stanzas_pass(_Config) ->
     Core = core(),
     ?assertEqual([pass], handle(Core, {room, <<"bob">>, presence(<<"bob">>, [])})),
     ?assertEqual([pass], handle(Core, {session, self(), <<"r">>, <<"n">>, {xmlel, <<"message">>, [], []}})),
-    ?assertEqual({0, 0, 0, 0}, minimix_nif:overview(Core)),
-    ?assertEqual([], minimix_nif:accounts(Core)).
+    ?assertEqual([0], lists:usort(maps:values(minimix_nif:counts(Core)))),
+    ?assertEqual([], minimix_nif:accounts(Core)),
+    ?assertEqual([], minimix_nif:facts(Core, ?ACCOUNT)).
 
 core() ->
     minimix_nif:new(#{
-        '__struct__' => 'Config', nick => assign, leave => auto, offline_presence => xa, offline_delay => 1,
+        '__struct__' => 'Config', nick => assign, occupant_address => bare, leave => auto, offline_presence => xa, offline_delay => 1,
+        detached_ttl => 86_400_000, ping_interval => 900_000,
         history_size => 50, join_timeout => 60_000, max_rooms => 200, max_occupants => 5_000
     }).
 
@@ -102,6 +118,9 @@ confirmed(Core) ->
     _ = handle(Core, {room, none, {xmlel, <<"message">>, [{<<"type">>, <<"groupchat">>}], [{xmlel, <<"subject">>, [], []}]}}),
     ok.
 
+refused() ->
+    {room, <<"alice">>, {xmlel, <<"presence">>, [{<<"type">>, <<"error">>}], []}}.
+
 session(Resource) ->
     {session, self(), Resource, <<"alice">>, join()}.
 
@@ -113,7 +132,8 @@ presence(Nick, Codes) ->
     {xmlel, <<"presence">>, [{<<"from">>, <<?ROOM/binary, "/", Nick/binary>>}], [X]}.
 
 handle(Core, Input) ->
-    minimix_nif:handle(Core, ?ACCOUNT, ?ROOM, Input, 1_000).
+    {none, Effects} = minimix_nif:handle(Core, ?ACCOUNT, ?ROOM, Input, 1_000),
+    Effects.
 
 is_replay(Effect) ->
     element(1, Effect) =:= replay.

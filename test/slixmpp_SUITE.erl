@@ -9,7 +9,9 @@
     a_nick_is_changed_for_both_devices/1,
     a_kick_reaches_both_devices/1,
     devices_leave_one_after_the_other/1,
-    a_private_message_reaches_both_devices/1
+    a_private_message_reaches_both_devices/1,
+    a_device_pings_itself/1,
+    the_rooms_archive_is_open_to_each_device/1
 ]).
 
 -include("support/mmx.hrl").
@@ -105,6 +107,45 @@ a_private_message_reaches_both_devices(Config) ->
         [expect(Slix, whispered, Whispered(<<"bob">>, <<"psst">>)) || Slix <- [Phone, Desk]],
         mmx_slix:whisper(Desk, <<Room/binary, "/bob">>, <<"what?">>),
         expect(Bob, whispered, Whispered(<<"alice">>, <<"what?">>))
+    end).
+
+%% B19.132, B19.133, B19.136 (XEP-0410 §3.2)
+a_device_pings_itself(Config) ->
+    with_slix(Config, fun(Room, _Account, Bob, Phone, Desk) ->
+        Alice = <<Room/binary, "/alice">>,
+        [mmx_slix:join(Slix, Room, Nick) || {Slix, Nick} <- [{Bob, <<"bob">>}, {Phone, <<"alice">>}]],
+        ?assertEqual([<<"JOINED">>, <<"DISCONNECTED">>], [mmx_slix:self_ping(Slix, Alice) || Slix <- [Phone, Desk]]),
+        mmx_slix:join(Desk, Room, <<"alice">>),
+        ?assertEqual([<<"JOINED">>, <<"JOINED">>], [mmx_slix:self_ping(Slix, Alice) || Slix <- [Phone, Desk]]),
+        mmx_slix:rename(Phone, Room, <<"lissy">>),
+        %% The other device may not have seen the change when it pings.
+        ?assertEqual(<<"JOINED">>, mmx_slix:self_ping(Desk, Alice)),
+        mmx_slix:leave(Phone, Room, <<"lissy">>),
+        Lissy = <<Room/binary, "/lissy">>,
+        ?assertEqual([<<"DISCONNECTED">>, <<"JOINED">>], [mmx_slix:self_ping(Slix, Lissy) || Slix <- [Phone, Desk]]),
+        mmx_slix:leave(Desk, Room, <<"lissy">>),
+        ?assertEqual(<<"DISCONNECTED">>, mmx_slix:self_ping(Desk, Lissy))
+    end).
+
+%% B17.120, B21.157 (XEP-0313 §4, §5)
+the_rooms_archive_is_open_to_each_device(Config) ->
+    with_slix(Config, fun(Room, Account, Bob, Phone, Desk) ->
+        mmx_slix:join(Bob, Room, <<"bob">>),
+        room_option(Config, Room, <<"mam">>, <<"true">>),
+        [mmx_slix:join(Slix, Room, <<"alice">>) || Slix <- [Phone, Desk]],
+        Said = [{Bob, <<"bob">>, <<"one">>}, {Phone, <<"alice">>, <<"two">>}, {Desk, <<"alice">>, <<"three">>}],
+        [
+            begin
+                mmx_slix:say(Slix, Room, Text),
+                [mmx_slix:hears(Listener, Nick, Text) || Listener <- [Bob, Phone, Desk]]
+            end
+         || {Slix, Nick, Text} <- Said
+        ],
+        Archive = fun(Resource) -> [[Nick, Text, <<Account/binary, Resource/binary>>] || {_, Nick, Text} <- Said] end,
+        ?assertEqual(Archive(<<"/phone">>), mmx_slix:archive(Phone, Room, 2)),
+        ?assertEqual(Archive(<<"/desk">>), mmx_slix:archive(Desk, Room, 10)),
+        Strangers = [Event || Slix <- [Bob, Phone, Desk], #{<<"event">> := <<"heard">>} = Event <- mmx_slix:events(Slix)],
+        ?assertEqual([], Strangers)
     end).
 
 join_all(Room, Bob, Phone, Desk) ->

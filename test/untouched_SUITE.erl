@@ -7,9 +7,11 @@
     an_excluded_room_sees_each_session/1,
     an_excluded_service_sees_each_session/1,
     a_muc_sub_subscriber_stays_as_it_is/1,
+    a_busy_room_keeps_no_stream_waiting/1,
     chat_and_directed_presence_of_contacts_pass/1,
     a_session_that_joined_before_the_module_started_goes_on/1,
     a_stopping_module_tells_its_sessions/1,
+    a_module_that_starts_again_serves_everybody/1,
     a_reload_keeps_the_rooms/1,
     a_removed_account_leaves_its_rooms/1,
     a_room_limit_is_kept/1,
@@ -23,7 +25,7 @@ all() ->
 
 init_per_suite(Config) ->
     Served = [#{deny => #{user_regexp => <<"^plain">>}}, #{allow => all}],
-    Minimix = #{access => served, exclude => [<<"*-loud@rooms.*">>, <<"quiet.*">>], max_rooms => 2},
+    Minimix = #{access => served, exclude => [<<"*-Loud@Rooms.*">>, <<"quiet.*">>], max_rooms => 2},
     Options = #{
         minimix => Minimix,
         top => #{access_rules => #{served => Served}},
@@ -75,6 +77,18 @@ a_muc_sub_subscriber_stays_as_it_is(Config) ->
         ?assert(lists:member(jid(Phone), occupants(Config, Room)))
     end).
 
+%% I9 T8 (the room that is asked for its subscribers is suspended)
+a_busy_room_keeps_no_stream_waiting(Config) ->
+    story(Config, ["bob/desk", "alice/phone"], fun(Room, Bob, Phone) ->
+        join(Bob, Room, <<"bob">>),
+        paused(Config, Room, fun() ->
+            ask(Phone, Room, <<"alice">>),
+            ?assertEqual([], sync(Phone))
+        end),
+        entered(Phone, Room),
+        ?assertEqual([account(Phone)], [Jid || {<<"alice">>, Jid} <- in_room(Config, Room)])
+    end).
+
 %% B6.51 (XEP-0045 §7.14: presence to a full JID that is no room)
 chat_and_directed_presence_of_contacts_pass(Config) ->
     story(Config, ["alice/phone", "bob/desk"], fun(_Room, Alice, Bob) ->
@@ -114,14 +128,34 @@ a_session_that_joined_before_the_module_started_goes_on(_Config) ->
 a_stopping_module_tells_its_sessions(_Config) ->
     Server = mmx_server:start(#{minimix => #{}}),
     try
-        story([{server, Server}], ["alice/phone", "alice/desk", "bob/desk"], fun(Room, Phone, Desk, Bob) ->
+        story([{server, Server}], ["alice/phone", "alice/desk", "alice/web", "bob/desk"], fun(Room, Phone, Desk, Web, Bob) ->
             join(Bob, Room, <<"bob">>),
             [join(Client, Room, <<"alice">>) || Client <- [Phone, Desk]],
+            drain(Web),
             ok = mmx_server:rpc(Server, gen_mod, stop_module, [mmx_server:host(Server), mod_minimix]),
+            ?assertEqual([], sync(Web)),
             [?assertEqual([110, 333], status_codes(removed(Client, Room, <<"alice">>))) || Client <- [Phone, Desk]],
             mmx_server:wait_until("nobody is left", fun() -> mmx_server:room_pid(Server, Room) =:= none end),
             join(Phone, Room, <<"alice">>),
             ?assertEqual([{<<"alice">>, jid(Phone)}], mmx_server:room_occupants(Server, Room))
+        end)
+    after
+        mmx_server:stop(Server)
+    end.
+
+%% B23.167 T8
+a_module_that_starts_again_serves_everybody(_Config) ->
+    Server = mmx_server:start(beside_plain(#{})),
+    try
+        story([{server, Server}], ["alice/phone", "alice/desk", "bob/desk"], fun(Room, Phone, Desk, Bob) ->
+            join(Bob, Room, <<"bob">>),
+            [join(Client, Room, <<"alice">>) || Client <- [Phone, Desk]],
+            Host = mmx_server:host(Server),
+            ok = mmx_server:rpc(Server, gen_mod, stop_module, [Host, mod_minimix]),
+            [removed(Client, Room, <<"alice">>) || Client <- [Phone, Desk]],
+            ok = mmx_server:rpc(Server, gen_mod, start_module, [Host, mod_minimix]),
+            [join(Client, Room, <<"alice">>) || Client <- [Phone, Desk]],
+            ?assertEqual([account(Phone)], [Jid || {<<"alice">>, Jid} <- mmx_server:room_occupants(Server, Room)])
         end)
     after
         mmx_server:stop(Server)
@@ -171,7 +205,8 @@ a_room_limit_is_kept(Config) ->
 a_wrong_option_is_named(_Config) ->
     Wrong = [
         {nick, <<"whatever">>}, {leave, <<"sometimes">>}, {history_size, -1}, {max_rooms, 0}, {exclude, [<<"a/b">>]},
-        {offline_delay, <<"soon">>}, {no_such_option, true}
+        {exclude, [<<"[abc">>]}, {offline_delay, <<"soon">>}, {offline_delay, 0}, {join_timeout, <<"1000 days">>},
+        {no_such_option, true}
     ],
     [
         begin

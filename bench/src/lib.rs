@@ -80,7 +80,7 @@ impl Bench {
 
     fn handle(&mut self, input: Input) -> Effects {
         self.now += 1;
-        let around = Environment { now: Millis(self.now), config: &self.config, other_rooms: 0 };
+        let around = Environment::new(Millis(self.now), &self.config);
         self.room.handle(&self.account, input, around)
     }
 }

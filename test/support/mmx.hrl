@@ -12,7 +12,8 @@
 -define(NS_STANZAS, <<"urn:ietf:params:xml:ns:xmpp-stanzas">>).
 
 -import(mmx_story, [
-    cases/1, story/3, with_two/2, unnoticed/4, beside_plain/1, paused/3, in_room/2, room_option/4
+    cases/1, story/3, with_two/2, unnoticed/4, beside_plain/1, paused/3, in_room/2, room_option/4,
+    lose/2, gone/2
 ]).
 -import(mmx_client, [
     connect/2, connect/3, send/2, recv/1, recv/2, recv_until/2, take/2, queued/1, sync/1, sync/2,
@@ -26,6 +27,6 @@
 ]).
 -import(mmx_stanza, [
     el/2, el/3, presence/2, presence/3, message/3, iq/3, attr/2, child/2, child/3, children/2, cdata/1, body/1,
-    from/1, from_nick/1, bare/1, resource/1, type/1, status_codes/1, item/1, error_condition/1,
+    from/1, from_nick/1, bare/1, resource/1, as_account/1, type/1, status_codes/1, item/1, error_condition/1,
     is_self_presence/1, is_subject/1, nicks/1, bodies/1, own/1, to_text/1
 ]).

@@ -11,10 +11,16 @@
 -type client() :: pid().
 -type options() :: #{
     host => binary(),
+    %% Another server than the one under test, whose accounts need not be made.
+    at => mmx_stream:address(),
     password => binary(),
     presence => boolean() | #xmlel{},
-    sm => boolean(),
-    raw => boolean()
+    %% Stream management; the number is for how many seconds the server is to wait for a lost session.
+    sm => boolean() | pos_integer(),
+    raw => boolean(),
+    over => mmx_stream:transport(),
+    %% Binds by XEP-0386 with this tag, on this device; with stream management.
+    bind2 => {Tag :: binary(), Device :: binary()}
 }.
 -export_type([client/0, options/0]).
 
@@ -29,7 +35,7 @@ connect(Server, Who) ->
 connect(Server, Who, Options) ->
     [User, Resource] = binary:split(iolist_to_binary(Who), <<"/">>),
     Host = maps:get(host, Options, mmx_server:host(Server)),
-    ok = mmx_server:register(Server, User, Host),
+    maps:is_key(at, Options) orelse mmx_server:register(Server, User, Host),
     {ok, Client} = gen_server:start(mmx_client_proc, {self(), Server, User, Options#{host => Host}}, []),
     ok = call(Client, {connect, Resource}),
     case maps:get(presence, Options, true) of

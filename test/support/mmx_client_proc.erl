@@ -16,6 +16,7 @@
     user :: binary(),
     link = none :: mmx_stream:link() | none,
     jid :: binary() | undefined,
+    serves = false :: boolean(),
     queue = [] :: queue(),
     waiter = none :: {gen_server:from(), taker(term()), reference()} | none,
     nicks = #{} :: #{binary() => binary()},
@@ -30,11 +31,23 @@ init({Owner, Server, User, Options}) ->
 
 -spec handle_call(term(), gen_server:from(), #state{}) -> 
     {reply, term(), #state{}} | {noreply, #state{}} | {stop, normal, ok, #state{}}.
+handle_call({connect, _Resource}, _From, #state{options = #{bind2 := _}} = State0) ->
+    {Success, State} = open_at_once([], State0),
+    #xmlel{} = Enabled = mmx_stanza:child(mmx_stanza:child(Success, bound), enabled),
+    Jid = mmx_stanza:cdata(mmx_stanza:child(Success, 'authorization-identifier')),
+    {reply, ok, State#state{jid = Jid, sm = #{id => mmx_stanza:attr(Enabled, id), received => 0}}};
 handle_call({connect, Resource}, _From, State0) ->
     #state{link = Link, options = Options} = State = open(State0),
     Jid = mmx_stream:bind(Link, Resource),
-    Sm = maps:get(sm, Options, false) andalso #{id => mmx_stream:enable_sm(Link), received => 0},
+    Sm =
+        case maps:get(sm, Options, false) of
+            false -> false;
+            Wait -> #{id => mmx_stream:enable_sm(Link, Wait), received => 0}
+        end,
     {reply, ok, State#state{jid = Jid, sm = Sm}};
+handle_call(resume, _From, #state{options = #{bind2 := _}, sm = #{id := Id, received := Received}} = State0) ->
+    {Success, State} = open_at_once(mmx_stream:resumption(Id, Received), State0),
+    {reply, mmx_stream:resumed(mmx_stanza:child(Success, resumed)), State};
 handle_call(resume, _From, #state{sm = #{id := Id, received := Received}} = State0) ->
     State = open(State0),
     {reply, mmx_stream:resume_sm(State#state.link, Id, Received), State};
@@ -75,7 +88,9 @@ handle_info({tcp, _, Data}, #state{link = Link} = State) when Link =/= none ->
 handle_info({tcp_closed, _}, #state{link = Link} = State) when Link =/= none ->
     {noreply, serve(ended(State))};
 handle_info({xmlstreamelement, El}, State) ->
-    {noreply, serve(received(El, noted("<--", fxml:element_to_binary(El), State)))};
+    {noreply, serve_soon(received(El, noted("<--", fxml:element_to_binary(El), State)))};
+handle_info(serve, State) ->
+    {noreply, serve(State#state{serves = false})};
 handle_info({xmlstreamend, _}, State) ->
     {noreply, serve(ended(State))};
 handle_info({timeout, Timer, patience}, #state{waiter = {From, _, Timer}} = State) ->
@@ -87,8 +102,23 @@ handle_info(_, State) ->
     {noreply, State}.
 
 open(#state{server = Server, user = User, options = #{host := Host} = Options} = State) ->
-    Password = maps:get(password, Options, mmx_server:password()),
-    State#state{link = mmx_stream:open(mmx_server:port(Server), Host, User, Password)}.
+    Over = maps:get(over, Options, gen_tcp),
+    Address =
+        case Over of
+            gen_tcp -> address(Server, Options);
+            _ -> {mmx_server:http_port(Server), none}
+        end,
+    State#state{link = mmx_stream:open(Over, Address, Host, User, password(Options))}.
+
+address(_, #{at := Address}) -> Address;
+address(Server, _) -> mmx_server:address(Server).
+
+open_at_once(Resume, #state{server = Server, user = User, options = #{host := Host, bind2 := Bind} = Options} = State) ->
+    {Link, Success} = mmx_stream:open_at_once(mmx_server:address(Server), Host, User, password(Options), Bind, Resume),
+    {Success, State#state{link = Link}}.
+
+password(Options) ->
+    maps:get(password, Options, mmx_server:password()).
 
 write(Text, #state{link = Link} = State) ->
     ok = mmx_stream:write(Link, Text),
@@ -105,7 +135,7 @@ ended(#state{link = Link} = State) ->
 
 received(#xmlel{name = <<"r">>}, State) ->
     acknowledged(State);
-received(#xmlel{name = <<"a">>}, State) ->
+received(#xmlel{name = Name}, State) when Name =:= <<"a">>; Name =:= <<"stream:features">> ->
     State;
 received(#xmlel{name = Name} = El, State) when Name =:= <<"iq">>; Name =:= <<"message">>; Name =:= <<"presence">> ->
     Counted = moved(El, counted(State)),
@@ -143,6 +173,13 @@ moved(El, #state{nicks = Nicks} = State) ->
         {<<"unavailable">>, false} -> State#state{nicks = maps:remove(Room, Nicks)};
         _ -> State
     end.
+
+%% Once for all that came together.
+serve_soon(#state{serves = true} = State) ->
+    State;
+serve_soon(State) ->
+    self() ! serve,
+    State#state{serves = true}.
 
 serve(#state{waiter = {From, Taker, Timer}, queue = Queue} = State) ->
     case Taker(Queue) of

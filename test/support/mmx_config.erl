@@ -5,6 +5,14 @@
 
 -type options() :: #{
     hosts => [binary()],
+    %% Rooms of another server.
+    room_service => binary(),
+    %% Listeners beside those for clients.
+    listen => [map()],
+    %% A copy of the module that it runs instead of this one.
+    application => file:filename(),
+    %% The network that it runs in.
+    network => none | file:filename(),
     minimix => none | map(),
     muc => map(),
     room => map(),
@@ -12,7 +20,10 @@
     top => map(),
     pubsub => boolean(),
     block_strangers => boolean(),
+    c2s => map(),
     websocket => boolean(),
+    bosh => boolean(),
+    api => boolean(),
     vm_args => [string()],
     env => [{string(), string()}]
 }.
@@ -24,7 +35,7 @@ host(Options) ->
 
 -spec room_service(options()) -> binary().
 room_service(Options) ->
-    <<"rooms.", (host(Options))/binary>>.
+    maps:get(room_service, Options, <<"rooms.", (host(Options))/binary>>).
 
 -spec text(options() | #{ports := #{xmpp := inet:port_number(), http := inet:port_number()}}) -> iodata().
 text(#{ports := Ports} = Options) ->
@@ -34,7 +45,7 @@ text(#{ports := Ports} = Options) ->
         language => <<"en">>,
         acl => #{admin => #{user => [<<"admin@", Host/binary>> || Host <- hosts(Options)]}},
         s2s_access => none,
-        listen => listen(Ports, maps:get(websocket, Options, false)),
+        listen => listen(Ports, Options),
         modules => modules(Options)
     },
     json(maps:merge(Top, maps:get(top, Options, #{}))).
@@ -42,13 +53,18 @@ text(#{ports := Ports} = Options) ->
 hosts(Options) ->
     maps:get(hosts, Options, [<<"mmx.example">>]).
 
-listen(#{xmpp := Xmpp, http := Http}, Websocket) ->
+listen(#{xmpp := Xmpp, http := Http}, Options) ->
     Loopback = <<"127.0.0.1">>,
-    [#{port => Xmpp, ip => Loopback, module => ejabberd_c2s, max_stanza_size => 1000000}] ++
+    Stream = #{port => Xmpp, ip => Loopback, module => ejabberd_c2s, max_stanza_size => 1000000},
+    Handlers =
+        [{<<"/ws">>, ejabberd_http_ws} || maps:get(websocket, Options, false)] ++
+            [{<<"/bosh">>, mod_bosh} || maps:get(bosh, Options, false)] ++
+            [{<<"/api">>, mod_http_api} || maps:get(api, Options, false)],
+    [maps:merge(Stream, maps:get(c2s, Options, #{}))] ++
         [
-            #{port => Http, ip => Loopback, module => ejabberd_http, request_handlers => #{<<"/ws">> => ejabberd_http_ws}}
-         || Websocket
-        ].
+            #{port => Http, ip => Loopback, module => ejabberd_http, request_handlers => maps:from_list(Handlers)}
+         || Handlers =/= []
+        ] ++ maps:get(listen, Options, []).
 
 modules(Options) ->
     Always = #{
@@ -71,6 +87,7 @@ modules(Options) ->
     },
     Optional = [
         {mod_minimix, maps:get(minimix, Options, none)},
+        {mod_bosh, wanted(bosh, Options, #{max_inactivity => <<"3 s">>})},
         {mod_block_strangers, wanted(block_strangers, Options, #{})},
         {mod_private, wanted(pubsub, Options, #{})},
         {mod_pubsub, wanted(pubsub, Options, #{plugins => [<<"flat">>, <<"pep">>]})}

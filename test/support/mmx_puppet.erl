@@ -8,7 +8,12 @@
 
 -include_lib("fast_xml/include/fxml.hrl").
 
--record(state, {queue = [] :: [#xmlel{}], waiter = none :: gen_server:from() | none}).
+%% `known' are the accounts by the address that they came with last.
+-record(state, {
+    queue = [] :: [#xmlel{}],
+    waiter = none :: gen_server:from() | none,
+    known = #{} :: #{jid:ljid() => jid:jid()}
+}).
 -record(puppet, {server :: mmx_server:server(), pid :: pid()}).
 -opaque puppet() :: #puppet{}.
 -export_type([puppet/0]).
@@ -84,15 +89,24 @@ handle_call(waiting, _From, State) ->
     {reply, State#state.queue, State};
 handle_call({say, From, Stanza}, _From, State) ->
     Decoded = xmpp:decode(Stanza, <<"jabber:client">>, [ignore_els]),
-    {reply, ejabberd_router:route(xmpp:set_from(Decoded, jid:decode(From))), State}.
+    To = known(xmpp:get_to(Decoded), State),
+    {reply, ejabberd_router:route(xmpp:set_from_to(Decoded, jid:decode(From), To)), State}.
+
+known(To, #state{known = Known}) ->
+    maps:get(jid:tolower(To), Known, To).
 
 -spec handle_cast(term(), #state{}) -> {noreply, #state{}}.
 handle_cast(_, State) ->
     {noreply, State}.
 
 -spec handle_info({route, xmpp:stanza()}, #state{}) -> {noreply, #state{}}.
-handle_info({route, Stanza}, #state{waiter = none, queue = Queue} = State) ->
-    {noreply, State#state{queue = Queue ++ [xmpp:encode(Stanza)]}};
-handle_info({route, Stanza}, #state{waiter = Waiter} = State) ->
-    gen_server:reply(Waiter, xmpp:encode(Stanza)),
-    {noreply, State#state{waiter = none}}.
+handle_info({route, Stanza}, #state{known = Known} = State) ->
+    From = xmpp:get_from(Stanza),
+    Account = jid:tolower(jid:remove_resource(From)),
+    {noreply, taken(xmpp:encode(Stanza), State#state{known = Known#{Account => From}})}.
+
+taken(Stanza, #state{waiter = none, queue = Queue} = State) ->
+    State#state{queue = Queue ++ [Stanza]};
+taken(Stanza, #state{waiter = Waiter} = State) ->
+    gen_server:reply(Waiter, Stanza),
+    State#state{waiter = none}.

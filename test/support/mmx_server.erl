@@ -2,11 +2,13 @@
 -module(mmx_server).
 -compile({no_auto_import, [register/2]}).
 
--export([start/0, start/1, stop/1, restart/1, crash/1, alive/1]).
--export([rpc/4, host/1, rooms/1, port/1, http_port/1, config/1, version/1]).
+-export([start/0, start/1, stop/1, restart/1, restart/2, crash/1, crash/2, alive/1, with_options/2, reload/1]).
+-export([rpc/4, host/1, rooms/1, port/1, address/1, http_port/1, config/1, version/1]).
 -export([fresh/2, fresh_room/1, register/2, register/3, password/0]).
 -export([c2s_pid/2, room_pid/2, room_occupants/2, kill_process/2, wait_until/2, log/1, complaints/1]).
 -export([boot/0]).
+%% For other servers beside it.
+-export([new_folder/1, free_ports/1, listens/1]).
 
 -record(server, {
     peer :: pid(),
@@ -28,16 +30,16 @@ start() ->
 -spec start(mmx_config:options()) -> server().
 start(Options) ->
     [Xmpp, Http] = free_ports(2),
-    Folder = new_folder(),
+    Folder = new_folder("ejabberd"),
     launch(Folder, Options#{ports => #{xmpp => Xmpp, http => Http}}).
 
 %% The peer is told by the end of its standard input that this node is gone, however it went.
 launch(Folder, Options) ->
-    ok = file:write_file(filename:join(Folder, "ejabberd.yml"), mmx_config:text(Options)),
+    ok = configure(Folder, Options),
     {ok, Peer, _Node} = peer:start(#{
         connection => standard_io,
         %% Its port programs complain on the console when it is halted.
-        exec => {"/bin/sh", ["-c", "exec erl \"$@\" 2>>\"$MMX_STDERR\"", "erl"]},
+        exec => {"/bin/sh", ["-c", "exec \"$@\" 2>>\"$MMX_STDERR\"", "sh" | mmx_link:command(network(Options))] ++ ["erl"]},
         wait_boot => ?START_TIME,
         args => vm_args(Folder, Options),
         env => environment(Folder) ++ maps:get(env, Options, []),
@@ -45,7 +47,7 @@ launch(Folder, Options) ->
     }),
     try
         {OsPid, Version} = peer:call(Peer, ?MODULE, boot, [], ?START_TIME),
-        wait_until("the server listens", fun() -> listens(maps:get(xmpp, maps:get(ports, Options))) end),
+        wait_until("the server listens", fun() -> listens(address(Options)) end),
         #server{peer = Peer, os_pid = OsPid, folder = Folder, options = Options, version = Version}
     catch
         Class:Reason ->
@@ -53,8 +55,12 @@ launch(Folder, Options) ->
             error({ejabberd_did_not_start, Class, Reason, read(Folder, "ejabberd.log")})
     end.
 
-listens(Port) ->
-    case gen_tcp:connect({127, 0, 0, 1}, Port, []) of
+configure(Folder, Options) ->
+    file:write_file(filename:join(Folder, "ejabberd.yml"), mmx_config:text(Options)).
+
+-spec listens(mmx_stream:address()) -> boolean().
+listens(Address) ->
+    case mmx_stream:socket(Address) of
         {ok, Socket} -> ok = gen_tcp:close(Socket), true;
         {error, econnrefused} -> false
     end.
@@ -66,7 +72,10 @@ boot() ->
 
 vm_args(Folder, Options) ->
     ["+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio", "none", "-mnesia", "dir", quoted(filename:join(Folder, "mnesia"))] ++
-        ["-ejabberd", "quiet", "true", "-pz" | code_path()] ++ maps:get(vm_args, Options, []).
+        ["-ejabberd", "quiet", "true"] ++ own_code(Options) ++ ["-pz" | code_path()] ++ maps:get(vm_args, Options, []).
+
+own_code(#{application := Folder}) -> ["-pa", filename:join(Folder, "ebin")];
+own_code(#{}) -> [].
 
 quoted(Text) ->
     lists:flatten(io_lib:format("~p", [Text])).
@@ -96,19 +105,41 @@ stop(#server{peer = Peer, folder = Folder} = Server) ->
 
 %% An orderly stop and a start of the same server, with its data and its ports.
 -spec restart(server()) -> server().
-restart(#server{peer = Peer, folder = Folder, options = Options} = Server) ->
+restart(Server) ->
+    restart(Server, fun() -> ok end).
+
+%% The fun runs while it is down.
+-spec restart(server(), fun(() -> _)) -> server().
+restart(#server{peer = Peer, folder = Folder, options = Options} = Server, Meanwhile) ->
     ok = rpc(Server, application, stop, [ejabberd]),
     stopped = rpc(Server, mnesia, stop, []),
     catch peer:stop(Peer),
     gone(Server),
+    _ = Meanwhile(),
     launch(Folder, Options).
 
 %% As the power cut would do it.
 -spec crash(server()) -> server().
-crash(#server{os_pid = OsPid, folder = Folder, options = Options} = Server) ->
+crash(Server) ->
+    crash(Server, fun() -> ok end).
+
+-spec crash(server(), fun(() -> _)) -> server().
+crash(#server{os_pid = OsPid, folder = Folder, options = Options} = Server, Meanwhile) ->
     "" = os:cmd("kill -KILL " ++ OsPid),
     gone(Server),
+    _ = Meanwhile(),
     launch(Folder, Options).
+
+%% What holds when it is started again, or reloaded.
+-spec with_options(server(), mmx_config:options()) -> server().
+with_options(#server{options = #{ports := Ports}} = Server, Options) ->
+    Server#server{options = Options#{ports => Ports}}.
+
+%% Has it read its configuration while it runs.
+-spec reload(server()) -> ok.
+reload(#server{folder = Folder, options = Options} = Server) ->
+    ok = configure(Folder, Options),
+    rpc(Server, ejabberd_config, reload, []).
 
 -spec alive(server()) -> boolean().
 alive(#server{os_pid = OsPid}) ->
@@ -133,6 +164,13 @@ rooms(#server{options = Options}) -> mmx_config:room_service(Options).
 
 -spec port(server()) -> inet:port_number().
 port(#server{options = #{ports := #{xmpp := Port}}}) -> Port.
+
+-spec address(server() | mmx_config:options()) -> mmx_stream:address().
+address(#server{options = Options}) -> address(Options);
+address(#{ports := #{xmpp := Port}} = Options) -> {Port, network(Options)}.
+
+network(Options) ->
+    maps:get(network, Options, none).
 
 -spec http_port(server()) -> inet:port_number().
 http_port(#server{options = #{ports := #{http := Port}}}) -> Port.
@@ -189,7 +227,7 @@ room_pid(Server, Room) ->
 room_occupants(Server, Room) ->
     {Name, Service, _} = split(Room),
     Occupants = rpc(Server, mod_muc_admin, get_room_occupants, [Name, Service]),
-    lists:sort([{Nick, Jid} || {Jid, Nick, _Role} <- Occupants]).
+    lists:sort([{Nick, mmx_stanza:as_account(Jid)} || {Jid, Nick, _Role} <- Occupants]).
 
 split(Jid) ->
     [User, Rest] = binary:split(Jid, <<"@">>),
@@ -236,16 +274,18 @@ read(Folder, Name) ->
     end.
 
 %% Under Common Test the logs stay beside those of the run.
-new_folder() ->
+-spec new_folder(string()) -> file:filename().
+new_folder(Program) ->
     Parent =
         case whereis(ct_logs) of
             undefined -> os:getenv("TMPDIR", "/tmp");
             _ -> {ok, Run} = file:get_cwd(), Run
         end,
-    Folder = filename:join(Parent, "ejabberd-" ++ os:getpid() ++ "-" ++ binary_to_list(unique())),
+    Folder = filename:join(Parent, Program ++ "-" ++ os:getpid() ++ "-" ++ binary_to_list(unique())),
     ok = filelib:ensure_dir(filename:join(Folder, "mnesia/.")),
     Folder.
 
+-spec free_ports(pos_integer()) -> [inet:port_number()].
 free_ports(Count) ->
     Sockets = [element(2, {ok, _} = gen_tcp:listen(0, [{ip, {127, 0, 0, 1}}])) || _ <- lists:seq(1, Count)],
     Ports = [element(2, {ok, _} = inet:port(Socket)) || Socket <- Sockets],

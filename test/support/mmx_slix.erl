@@ -3,8 +3,8 @@
 -behaviour(gen_server).
 
 -export([connect/2, connect/3, close/1]).
--export([join/3, refused/3, leave/3, rename/3, say/3, whisper/3, occupants/2, ping/2]).
--export([expect/2, expect/3, hears/3, events/1]).
+-export([join/3, refused/3, leave/3, rename/3, say/3, whisper/3, occupants/2, ping/2, self_ping/2, archive/3]).
+-export([expect/2, expect/3, hears/3, events/1, root/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
 -type slix() :: pid().
@@ -68,6 +68,18 @@ say(Slix, Room, Text) ->
 whisper(Slix, Jid, Text) ->
     command(Slix, #{do => whisper, to => Jid, text => Text}).
 
+%% What slixmpp makes of the answer to a ping of its own occupant.
+-spec self_ping(slix(), Occupant :: binary()) -> binary().
+self_ping(Slix, Occupant) ->
+    command(Slix, #{do => self_ping, occupant => Occupant}),
+    maps:get(<<"status">>, expect(Slix, self_pinged, #{occupant => Occupant})).
+
+%% The room's archive, read in pages of this many messages: nicks, texts, and to whom it was told.
+-spec archive(slix(), binary(), pos_integer()) -> [[binary()]].
+archive(Slix, Room, Amount) ->
+    command(Slix, #{do => archive, room => Room, amount => Amount}),
+    maps:get(<<"found">>, expect(Slix, archive, #{room => Room})).
+
 %% The nicks that slixmpp believes to be in the room.
 -spec occupants(slix(), binary()) -> [binary()].
 occupants(Slix, Room) ->
@@ -116,6 +128,8 @@ init({Owner, Args}) ->
 python() ->
     os:getenv("MMX_PYTHON", filename:join([root(), ".cache", "python", "bin", "python"])).
 
+%% The top of the checkout.
+-spec root() -> file:filename().
 root() ->
     root(filename:dirname(code:which(?MODULE))).
 

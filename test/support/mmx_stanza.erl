@@ -3,7 +3,7 @@
 
 -export([el/2, el/3, presence/2, presence/3, message/3, iq/3]).
 -export([attr/2, child/2, child/3, children/2, cdata/1, body/1]).
--export([from/1, from_nick/1, bare/1, resource/1, type/1, status_codes/1, item/1, error_condition/1]).
+-export([from/1, from_nick/1, bare/1, resource/1, as_account/1, type/1, status_codes/1, item/1, error_condition/1]).
 -export([is_self_presence/1, is_subject/1, nicks/1, bodies/1, own/1, to_text/1, unique/0]).
 
 -include_lib("fast_xml/include/fxml.hrl").
@@ -100,6 +100,11 @@ resource(Jid) ->
         [_, Resource] -> Resource;
         [_] -> undefined
     end.
+
+%% An account, whether a room knows it by the bare JID or by a resource that no session has.
+-spec as_account(binary()) -> binary().
+as_account(Jid) ->
+    re:replace(Jid, "/[0-9a-f]{32}$", "", [{return, binary}]).
 
 %% A presence without a type is available, a message without one is normal.
 -spec type(#xmlel{}) -> binary().

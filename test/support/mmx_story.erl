@@ -2,6 +2,7 @@
 -module(mmx_story).
 
 -export([cases/1, story/3, with_two/2, unnoticed/4, beside_plain/1, paused/3, in_room/2, room_option/4]).
+-export([lose/2, gone/2]).
 
 %% People are "name/resource": those of one name are sessions of one account. The fun is given the room,
 %% then the clients. The transcripts of a story that fails are printed.
@@ -28,9 +29,11 @@ cases(Suite) ->
     [Name || {Name, 1} <- Suite:module_info(exports), not lists:member(Name, Others)].
 
 %% The story of a room with bob and two sessions of alice in it, who have nothing left to read.
+%% The configuration may give bob another server.
 -spec with_two([{atom(), term()}], fun((binary(), Bob :: pid(), Phone :: pid(), Desk :: pid()) -> _)) -> ok.
 with_two(Config, Fun) ->
-    story(Config, ["bob/desk", "alice/phone", "alice/desk"], fun(Room, Bob, Phone, Desk) ->
+    People = [{"bob/desk", proplists:get_value(bob, Config, #{})}, "alice/phone", "alice/desk"],
+    story(Config, People, fun(Room, Bob, Phone, Desk) ->
         ok = mmx_muc:enter(Room, [{Bob, <<"bob">>}, {Phone, <<"alice">>}, {Desk, <<"alice">>}]),
         Fun(Room, Bob, Phone, Desk)
     end).
@@ -70,6 +73,23 @@ room_option(Config, Room, Option, Value) ->
     [Name, Service] = binary:split(Room, <<"@">>),
     Server = proplists:get_value(server, Config),
     ok = mmx_server:rpc(Server, mod_muc_admin, change_room_option, [Name, Service, Option, Value]).
+
+%% The connection of a session with stream management is cut, and its server waits for it.
+-spec lose([{atom(), term()}], mmx_client:client()) -> pid().
+lose(Config, Session) ->
+    Server = proplists:get_value(server, Config),
+    Pid = mmx_server:c2s_pid(Server, mmx_client:jid(Session)),
+    ok = mmx_client:kill(Session),
+    IsPending = fun() -> maps:get(mgmt_state, mmx_server:rpc(Server, sys, get_state, [Pid])) =:= pending end,
+    ok = mmx_server:wait_until("the session is waited for", IsPending),
+    Pid.
+
+%% A stream's process is dead, and has said what it had to say.
+-spec gone([{atom(), term()}], pid()) -> ok.
+gone(Config, Pid) ->
+    Server = proplists:get_value(server, Config),
+    IsDead = fun() -> not mmx_server:rpc(Server, erlang, is_process_alive, [Pid]) end,
+    mmx_server:wait_until("the stream's process is dead", IsDead).
 
 connect(Server, Users, {Person, Options}) ->
     [Name, Resource] = string:split(Person, "/"),

@@ -1,36 +1,73 @@
 %% One end of an XML stream: the socket, the parser and the negotiation, for the process that opens it.
 -module(mmx_stream).
 
--export([open/4, bind/2, enable_sm/1, resume_sm/3, write/2, parse/2, cut/1]).
+-export([socket/1, open/5, open_at_once/6, bind/2, enable_sm/2, resume_sm/3, resumption/2, resumed/1, write/2, parse/2, cut/1]).
 
 -include_lib("fast_xml/include/fxml.hrl").
 
--record(link, {socket :: gen_tcp:socket(), parser :: fxml_stream:xml_stream_state(), host :: binary()}).
+-record(link, {
+    transport :: transport(),
+    socket :: gen_tcp:socket() | pid(),
+    parser :: fxml_stream:xml_stream_state(),
+    host :: binary()
+}).
 -opaque link() :: #link{}.
--export_type([link/0]).
+%% The others give and take the text of an ordinary stream, and send their owner what gen_tcp would.
+-type transport() :: gen_tcp | mmx_websocket | mmx_bosh.
+%% A port of this machine, in its own network or in another one.
+-type address() :: {inet:port_number(), Network :: none | file:filename()}.
+-export_type([link/0, transport/0, address/0]).
 
 -define(PATIENCE, 10_000).
 -define(NS_SM, "urn:xmpp:sm:3").
+-define(NS_SASL2, "urn:xmpp:sasl:2").
+-define(NS_BIND2, "urn:xmpp:bind:0").
+
+%% Connects and waits for nothing.
+-spec socket(address()) -> {ok, gen_tcp:socket()} | {error, inet:posix()}.
+socket({Port, Network}) ->
+    gen_tcp:connect({127, 0, 0, 1}, Port, mmx_link:in_network(Network, [])).
 
 %% Opens a stream and authenticates. From then on its elements come as {xmlstreamelement, El}.
--spec open(inet:port_number(), binary(), binary(), binary()) -> link().
-open(Port, Host, User, Password) ->
-    {ok, Socket} = gen_tcp:connect({127, 0, 0, 1}, Port, [binary, {active, true}, {nodelay, true}]),
-    Link = #link{socket = Socket, parser = fxml_stream:new(self(), infinity, [no_gen_server]), host = Host},
-    ok = header(Link),
+-spec open(transport(), address(), binary(), binary(), binary()) -> link().
+open(Transport, Address, Host, User, Password) ->
+    Link = connect(Transport, Address, Host),
+    ok = header(Link, []),
     #xmlel{name = <<"stream:features">>} = next(Link),
     Plain = base64:encode(<<0, User/binary, 0, Password/binary>>),
     ok = write(Link, ["<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>", Plain, "</auth>"]),
     #xmlel{name = <<"success">>} = next(Link),
     Restarted = Link#link{parser = fxml_stream:reset(Link#link.parser)},
-    ok = header(Restarted),
+    ok = header(Restarted, []),
     #xmlel{name = <<"stream:features">>} = next(Restarted),
     Restarted.
 
-header(#link{host = Host} = Link) ->
+%% Authenticates and gets a session in one go (XEP-0388, XEP-0386): a new one, or the one that is resumed.
+-spec open_at_once(address(), binary(), binary(), binary(), {Tag :: binary(), Device :: binary()}, iodata()) ->
+    {link(), Success :: #xmlel{}}.
+open_at_once(Address, Host, User, Password, {Tag, Device}, Resume) ->
+    Link = connect(gen_tcp, Address, Host),
+    ok = header(Link, [" from='", User, "@", Host, "'"]),
+    #xmlel{name = <<"stream:features">>} = next(Link),
+    Plain = base64:encode(<<0, User/binary, 0, Password/binary>>),
+    ok = write(Link, [
+        "<authenticate xmlns='" ?NS_SASL2 "' mechanism='PLAIN'><initial-response>", Plain, "</initial-response>",
+        "<user-agent id='", Device, "'/>", Resume,
+        "<bind xmlns='" ?NS_BIND2 "'><tag>", Tag, "</tag><enable xmlns='" ?NS_SM "' resume='true'/></bind></authenticate>"
+    ]),
+    #xmlel{name = <<"success">>} = Success = next(Link),
+    {Link, Success}.
+
+connect(Transport, {Port, Network}, Host) ->
+    Options = mmx_link:in_network(Network, [binary, {active, true}, {nodelay, true}]),
+    {ok, Socket} = Transport:connect({127, 0, 0, 1}, Port, Options),
+    Parser = fxml_stream:new(self(), infinity, [no_gen_server]),
+    #link{transport = Transport, socket = Socket, parser = Parser, host = Host}.
+
+header(#link{host = Host} = Link, Attrs) ->
     write(Link, [
         "<?xml version='1.0'?><stream:stream xmlns='jabber:client' version='1.0' xml:lang='en' ",
-        "xmlns:stream='http://etherx.jabber.org/streams' to='", Host, "'>"
+        "xmlns:stream='http://etherx.jabber.org/streams' to='", Host, "'", Attrs, ">"
     ]).
 
 -spec bind(link(), binary()) -> binary().
@@ -42,19 +79,25 @@ bind(Link, Resource) ->
     Answer = next(Link),
     fxml:get_path_s(Answer, [{elem, <<"bind">>}, {elem, <<"jid">>}, cdata]).
 
--spec enable_sm(link()) -> binary().
-enable_sm(Link) ->
-    ok = write(Link, "<enable xmlns='" ?NS_SM "' resume='true'/>"),
+-spec enable_sm(link(), true | pos_integer()) -> binary().
+enable_sm(Link, Wait) ->
+    Max = [[" max='", integer_to_binary(Wait), "'"] || Wait =/= true],
+    ok = write(Link, ["<enable xmlns='" ?NS_SM "' resume='true'", Max, "/>"]),
     #xmlel{name = <<"enabled">>} = Enabled = next(Link),
     mmx_stanza:attr(Enabled, id).
 
--spec resume_sm(link(), binary(), non_neg_integer()) -> ok | {error, #xmlel{}}.
+-spec resume_sm(link(), binary(), non_neg_integer()) -> ok | {error, #xmlel{} | undefined}.
 resume_sm(Link, Id, Received) ->
-    ok = write(Link, ["<resume xmlns='" ?NS_SM "' previd='", Id, "' h='", integer_to_binary(Received), "'/>"]),
-    case next(Link) of
-        #xmlel{name = <<"resumed">>} -> ok;
-        Failed -> {error, Failed}
-    end.
+    ok = write(Link, resumption(Id, Received)),
+    resumed(next(Link)).
+
+-spec resumption(binary(), non_neg_integer()) -> iodata().
+resumption(Id, Received) ->
+    ["<resume xmlns='" ?NS_SM "' previd='", Id, "' h='", integer_to_binary(Received), "'/>"].
+
+-spec resumed(#xmlel{} | undefined) -> ok | {error, #xmlel{} | undefined}.
+resumed(#xmlel{name = <<"resumed">>}) -> ok;
+resumed(Failed) -> {error, Failed}.
 
 %% Answers come one by one, so nothing that was parsed meanwhile is lost: it waits in the mailbox.
 next(#link{socket = Socket} = Link) ->
@@ -70,8 +113,8 @@ next(#link{socket = Socket} = Link) ->
     end.
 
 -spec write(link(), iodata()) -> ok.
-write(#link{socket = Socket}, Text) ->
-    case gen_tcp:send(Socket, Text) of
+write(#link{transport = Transport, socket = Socket}, Text) ->
+    case Transport:send(Socket, Text) of
         ok -> ok;
         %% The end of the stream is on its way to the reader.
         {error, closed} -> ok
@@ -84,5 +127,5 @@ parse(#link{parser = Parser}, Data) ->
     ok.
 
 -spec cut(link()) -> ok.
-cut(#link{socket = Socket}) ->
-    gen_tcp:close(Socket).
+cut(#link{transport = Transport, socket = Socket}) ->
+    Transport:close(Socket).

@@ -22,7 +22,7 @@ def tell(event, **details):
 class Client(slixmpp.ClientXMPP):
     def __init__(self, jid, password):
         super().__init__(jid, password)
-        for plugin in ("xep_0030", "xep_0045", "xep_0198", "xep_0199"):
+        for plugin in ("xep_0030", "xep_0045", "xep_0198", "xep_0199", "xep_0313", "xep_0410"):
             self.register_plugin(plugin)
         # The server of the tests speaks plain TCP.
         self.enable_starttls = self.enable_direct_tls = False
@@ -90,6 +90,18 @@ class Client(slixmpp.ClientXMPP):
             tell("pinged", to=to, condition=error.condition)
         else:
             tell("pinged", to=to, condition=None)
+
+    async def do_self_ping(self, occupant):
+        status = await self["xep_0410"].send_self_ping(slixmpp.JID(occupant), timeout=20)
+        tell("self_pinged", occupant=occupant, status=status.name)
+
+    async def do_archive(self, room, amount):
+        """All of a room's archive, in pages of this size."""
+        found = []
+        async for message in self["xep_0313"].iterate(slixmpp.JID(room), rsm={"max": amount}):
+            forwarded = message["mam_result"]["forwarded"]["stanza"]
+            found.append([forwarded["from"].resource, forwarded["body"], message["to"].full])
+        tell("archive", room=room, found=found)
 
 
 async def run(command):
