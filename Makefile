@@ -1,6 +1,6 @@
 # The one entry: each target installs what is missing first. EJABBERD_DIR picks another ejabberd.
 
-.PHONY: all setup build test lint check matrix dist demo run bench clean
+.PHONY: all setup build test test-clients chaos lint check matrix dist demo run bench clean
 
 all: build
 
@@ -12,6 +12,12 @@ build: setup
 
 test: build
 	@tools/test.sh
+
+test-clients: build
+	@tools/clients.sh
+
+chaos: build
+	@MMX_CHAOS_SEED=$${MMX_CHAOS_SEED:-fresh} tools/test.sh --suite test/chaos_SUITE
 
 lint: setup
 	@tools/lint.sh

@@ -22,7 +22,7 @@ What the module has to keep to, and the tests that hold it to that.
 `tools/conformance.py` writes this page from `docs/rules.txt` and from the rules that tests name; with `--check` it fails when the page is stale.
 
 - `b…`, `bad_input` and other names of files: conversations in `test/transcripts`, played against the core.
-- `…_SUITE`: real clients, a real ejabberd and real rooms, in `test`.
+- `…_SUITE`: real clients, a real ejabberd and real rooms, in `test` and `clients`.
 - `model`: what holds after every step of random histories, in `native/minimix/tests/model`.
 - Other tests of Rust are named by their module.
 """
@@ -84,9 +84,12 @@ def after_comments(path, comment, definition, needs=None):
 
 def suites():
     case = re.compile(r"([a-z]\w*)\(")
-    for path in sorted((ROOT / "test").glob("*_SUITE.erl")):
+    for path in sorted(path for folder in ("test", "clients") for path in (ROOT / folder).glob("*_SUITE.erl")):
         for name, rules in after_comments(path, "%", case):
             yield path.stem, in_words(name), rules
+    for path in sorted((ROOT / "test" / "equivalence").glob("*.erl")):
+        for name, rules in after_comments(path, "%", case):
+            yield "equivalence_SUITE", in_words(name), rules
 
 
 def rust():

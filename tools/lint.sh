@@ -26,6 +26,9 @@ python3 tools/conformance.py --check
 cargo fmt --all --check
 cargo clippy --workspace --all-targets -- -D warnings
 rebar3 xref
+# Warnings of the tests are errors as well.
+rebar3 ct --compile_only
+rebar3 ct --dir clients --compile_only
 mkdir -p .cache/plt
 rebar3 dialyzer
 say "nothing found"

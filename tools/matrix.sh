@@ -8,7 +8,9 @@ cd "$(dirname "$0")/.."
 
 suite=trixie
 tree=$PWD/.cache/$suite
-packages=(rebar3 erlang-dev erlang-common-test python3)
+packages=(rebar3 erlang-dev erlang-common-test python3 postgresql prosody lua-unbound dnsmasq-base iproute2)
+backports=(ejabberd erlang-p1-sqlite3 erlang-p1-pgsql)
+wanted="${packages[*]} ${backports[*]}"
 inside=/mod_minimix
 
 # In a mount namespace and a process namespace of its own: whatever happens, when the script is gone
@@ -26,8 +28,9 @@ isolated() {
 }
 
 make_tree() {
-    [ ! -e "$tree/.ready" ] || return 0
-    # A tree that was left half made holds nothing of value and, as mounts are private, nothing of the checkout.
+    [ "$(cat "$tree/.ready" 2>/dev/null)" != "$wanted" ] || return 0
+    # A tree that was left half made, or made for less, holds nothing of value and, as mounts are
+    # private, nothing of the checkout.
     as_root rm -rf --one-file-system "$tree"
     command -v debootstrap >/dev/null || {
         as_root apt-get update -qq
@@ -47,9 +50,9 @@ make_tree() {
     {
         isolated apt-get update -qq
         isolated apt-get install -y -qq --no-install-recommends "${packages[@]}"
-        isolated apt-get install -y -qq --no-install-recommends -t $suite-backports ejabberd
+        isolated apt-get install -y -qq --no-install-recommends -t $suite-backports "${backports[@]}"
     } >>"$tree.log" 2>&1 </dev/null || { tail -n 30 "$tree.log" >&2; die "installing ejabberd in $tree failed"; }
-    as_root touch "$tree/.ready"
+    echo "$wanted" | as_root tee "$tree/.ready" >/dev/null
 }
 
 # The same slixmpp as outside; Debian's own, without its compiled part, misses that a join has worked.

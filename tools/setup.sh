@@ -7,9 +7,10 @@ cd "$(dirname "$0")/.."
 
 ejabberd_minimum=24.12
 packages=(rebar3 erlang-dev erlang-common-test erlang-dialyzer erlang-eunit build-essential python3-venv)
+# The other server of the tests, its names, and a network for the two.
+services=(prosody lua-unbound dnsmasq-base iproute2)
+connections=(erlang-p1-sqlite3 erlang-p1-pgsql)
 cache=.cache
-
-installed() { dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q '^install ok installed$'; }
 
 ejabberd_is_new_enough() {
     installed ejabberd &&
@@ -23,34 +24,45 @@ add_backports() {
     say "adding $codename-backports, which has ejabberd $ejabberd_minimum"
     echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(archive_uri) $codename-backports main" |
         as_root tee "$list" >/dev/null
-    as_root apt-get update -qq
 }
 
-install_packages() {
-    local missing=() package
-    for package in "${packages[@]}"; do installed "$package" || missing+=("$package"); done
-    if [ ${#missing[@]} -gt 0 ]; then
-        say "installing ${missing[*]}"
-        as_root apt-get update -qq
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-    fi
+# Packages want to start servers of their own; the tests start theirs.
+keep_services_down() {
+    local policy=/usr/sbin/policy-rc.d
+    [ ! -e $policy ] || return 0
+    trap "as_root rm -f $policy" EXIT
+    printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null
+    as_root chmod +x $policy
+}
+
+install_from_backports() {
+    local codename
+    codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    add_backports
+    keep_services_down
+    say "installing $*"
+    as_root apt-get update -qq
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends -t "$codename-backports" "$@" >/dev/null
 }
 
 install_ejabberd() {
     ejabberd_is_new_enough && return 0
-    add_backports
-    say "installing ejabberd"
-    local codename
-    codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
-    # The package wants to start a server of its own; the tests start theirs.
-    local policy=/usr/sbin/policy-rc.d
-    if [ ! -e $policy ]; then
-        trap "as_root rm -f $policy" EXIT
-        printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null
-        as_root chmod +x $policy
-    fi
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends -t "$codename-backports" ejabberd >/dev/null
+    install_from_backports ejabberd
     ejabberd_is_new_enough || die "ejabberd $ejabberd_minimum or newer could not be installed"
+}
+
+# ejabberd's connections come from where ejabberd itself does, as they have to fit.
+install_databases() {
+    local connection
+    for connection in "${connections[@]}"; do
+        installed "$connection" || { install_from_backports "${connections[@]}"; break; }
+    done
+    installed postgresql && return 0
+    keep_services_down
+    install_packages postgresql-common
+    # Nor is there to be one after the next start of this machine.
+    as_root sed -i 's/^#\?create_main_cluster.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf
+    install_packages postgresql
 }
 
 check_cargo() {
@@ -68,7 +80,10 @@ install_python() {
     touch $venv/.ready
 }
 
-install_packages
+install_packages "${packages[@]}"
+keep_services_down
+install_packages "${services[@]}"
 install_ejabberd
+install_databases
 check_cargo
 install_python
