@@ -70,12 +70,20 @@ impl Bench {
 
     /// An occupant shows a presence.
     pub fn presence(&mut self, nick: &Nick, stanza: &Xml) -> Effects {
-        self.handle(Input::FromRoom { nick: Some(nick.clone()), stanza: stanza.clone() })
+        self.handle(Input::FromRoom {
+            nick: Some(nick.clone()),
+            stanza: stanza.clone(),
+            archive_id: None,
+        })
     }
 
     /// Somebody talks.
     pub fn message(&mut self, message: &Xml) -> Effects {
-        self.handle(Input::FromRoom { nick: Some(Nick::from("bob")), stanza: message.clone() })
+        self.handle(Input::FromRoom {
+            nick: Some(Nick::from("bob")),
+            stanza: message.clone(),
+            archive_id: None,
+        })
     }
 
     fn handle(&mut self, input: Input) -> Effects {

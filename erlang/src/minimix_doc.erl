@@ -47,6 +47,9 @@ options() ->
                "for instance. The default value is '50'.")),
      option(history_size, "0..1000",
             ?T("Messages kept for each account and room. The default value is '50'.")),
+     option(archive, "true | false",
+            ?T("Whether what is said in rooms is kept in the account's own archive, once for each "
+               "message. This needs mod_mam with an SQL database. The default value is 'false'.")),
      option(join_timeout, "timeout()",
             ?T("How long a room may take to answer. The default value is '60 seconds'.")),
      option(max_rooms, "pos_integer()",

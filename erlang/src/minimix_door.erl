@@ -26,9 +26,13 @@ from_session(State, Stanza, #{jid := Jid} = Stream) ->
 from_room(State, Account, Stanza) ->
     From = xmpp:get_from(Stanza),
     Room = minimix_stanza:room(From),
-    Input = {room, minimix_stanza:nick(From), minimix_stanza:to_element(Stanza)},
+    Id = archive_id(Stanza, State, Account, Room),
+    Input = {room, minimix_stanza:nick(From), minimix_stanza:to_element(Stanza), Id},
     {Verdict, none} = run(handle(State, Account, Room, Input), context(State, Account, Room, Stanza, none)),
     Verdict.
+
+archive_id(#message{type = groupchat}, State, Account, Room) -> minimix_archive:id(State, Account, Room);
+archive_id(_Stanza, _State, _Account, _Room) -> none.
 
 %% @doc A session comes, in its own stream, for what it was invited to.
 -spec catch_up(state(), jid:ljid(), ejabberd_c2s:state()) -> ejabberd_c2s:state().

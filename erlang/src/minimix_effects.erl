@@ -60,6 +60,21 @@ effect({dismiss, Room}, #{state := State, account := Account} = Context) ->
 effect({join_alone, Pid, Element}, Context) ->
     Pid ! {minimix, join_alone, Element},
     Context;
+effect({archive, ArchiveId, RoomId, Id, Size, false}, #{stanza := Stanza, account := Account} = Context) ->
+    Archived = minimix_stanza:archived(minimix_stanza:set_id(Stanza, Id), Account, ArchiveId),
+    ok = archive(Archived, ArchiveId, RoomId, Size, false, Context),
+    Context#{stanza := Archived};
+effect({archive, ArchiveId, RoomId, Id, Size, true}, #{stanza := Stanza, account := Account} = Context) ->
+    Archived = minimix_stanza:archived(minimix_stanza:set_id(Stanza, Id), Account, ArchiveId),
+    ok = archive(Archived, ArchiveId, RoomId, Size, true, Context),
+    Context;
+effect({retract, RoomId}, #{account := Account, room := Room, stanza := Retraction} = Context) ->
+    ok = minimix_archive:retract(Account, Room, RoomId, Retraction),
+    Context;
+effect({recall, Recall, Since, Last}, #{account := Account, room := Room} = Context) ->
+    Found = minimix_archive_query:recall(Account, Room, Since, Last),
+    {Elements, Rest} = minimix_nif:chosen(Recall, Found),
+    effect({replay, Elements, Rest}, Context);
 effect({fork, [First | Others], Id, IsOwn}, #{stanza := Stanza} = Context) ->
     Fork = minimix_stanza:set_id(Stanza, Id),
     _ = fork(Fork, First, IsOwn, Context),
@@ -102,7 +117,12 @@ effect({wake, At}, #{account := #jid{lserver = Host}, room := Room} = Context) -
     ok = minimix_host:wake(Host, Room, At),
     Context.
 
-%% The archive stores what the first one gets that is there.
+archive(Stanza, Id, RoomId, Size, IsPast, #{state := State, account := Account, room := Room}) ->
+    Message = #{id => Id, room_id => RoomId, size => Size, is_past => IsPast,
+                stanza => minimix_stanza:for_archive(Stanza, Account)},
+    minimix_archive:store(State, Account, Room, Message).
+
+%% mod_mam stores what the first one gets that is there.
 private(_Stanza, [], Context) ->
     effect(pass, Context);
 private(Stanza, [First | Others], Context) ->

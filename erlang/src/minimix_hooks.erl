@@ -224,6 +224,9 @@ c2s_handle_info(#{lserver := Host} = Stream, {minimix, stranded}) ->
                                Stream1, Rooms)
            end,
     {stop, in_stream(Host, Stream1, Tell)};
+c2s_handle_info(Stream, {minimix, preferences_changed, Account, State}) ->
+    ok = minimix_state:forget_wishes(State, Account),
+    {stop, Stream};
 c2s_handle_info(Stream, {minimix, are_you_through, From, Ref}) ->
     From ! Ref,
     {stop, Stream};

@@ -4,10 +4,10 @@
 %%% resourceprep), stanzas come and go without `to` unless they are sent to a room.
 -module(minimix_nif).
 
--export([is_loaded/0, new/1, configure/2, handle/5, tick/3, replay_next/1,
+-export([is_loaded/0, new/1, configure/2, handle/5, tick/3, replay_next/1, chosen/2, tombstone/4,
          rooms/2, accounts/1, facts/2, counts/1, version/0, library/0]).
 -export_type([core/0, config/0, record/0, bookmark/0, command/0, stage/0, facts/0, counts/0,
-              input/0, effect/0, effects/0, target/0, replay/0, new_id/0]).
+              input/0, effect/0, effects/0, target/0, replay/0, recall/0, new_id/0]).
 
 -include_lib("kernel/include/logger.hrl").
 
@@ -17,6 +17,7 @@
 
 -type core() :: reference().
 -type replay() :: reference().
+-type recall() :: reference().
 -type config() ::
         #{'__struct__' := 'Config',
           nick := assign | change,
@@ -27,6 +28,7 @@
           detached_ttl := pos_integer(),
           ping_interval := pos_integer(),
           history_size := non_neg_integer(),
+          archive := boolean(),
           join_timeout := pos_integer(),
           max_rooms := pos_integer(),
           max_occupants := pos_integer()}.
@@ -39,7 +41,7 @@
 %% room needs the place; `stop': tell everybody and leave.
 -type input() ::
         {session, pid(), Resource :: binary(), nick(), fxml:xmlel()} |
-        {room, nick(), fxml:xmlel()} |
+        {room, nick(), fxml:xmlel(), ArchiveId :: pos_integer() | none} |
         {catch_up, pid(), Resource :: binary()} |
         {stranded, pid(), Resource :: binary(), Nick :: binary()} |
         {declined, Epoch :: pos_integer()} |
@@ -108,6 +110,10 @@
         {bookmark, Nick :: binary()} |
         {dismiss, Room :: binary()} |
         {join_alone, pid(), fxml:xmlel()} |
+        {archive, ArchiveId :: pos_integer(), RoomId :: binary() | none, new_id(), Size :: non_neg_integer(),
+         IsPast :: boolean()} |
+        {retract, RoomId :: binary()} |
+        {recall, recall(), Since :: non_neg_integer(), Last :: pos_integer()} |
         {fork, [target()], new_id(), IsOwn :: boolean()} |
         {private, [target()]} |
         {deliver, target(), fxml:xmlel()} |
@@ -221,6 +227,17 @@ tick(_Core, _Room, _Now) ->
 %% @doc The next stanzas of a replay.
 -spec replay_next(replay()) -> {[fxml:xmlel()], replay() | done}.
 replay_next(_Replay) ->
+    erlang:nif_error({nif_not_loaded, ?MODULE}).
+
+%% @doc A replay with what the archive holds, each with its id there.
+-spec chosen(recall(), [{Id :: pos_integer(), fxml:xmlel()}]) -> {[fxml:xmlel()], replay() | done}.
+chosen(_Recall, _Found) ->
+    erlang:nif_error({nif_not_loaded, ?MODULE}).
+
+%% @doc What is left of a message of a room (a bare JID) that another one takes back, if that one may.
+-spec tombstone(fxml:xmlel(), Retraction :: fxml:xmlel(), Room :: binary(), Now :: non_neg_integer()) ->
+          fxml:xmlel() | none.
+tombstone(_Message, _Retraction, _Room, _Now) ->
     erlang:nif_error({nif_not_loaded, ?MODULE}).
 
 %% @doc The rooms that know an account.

@@ -6,6 +6,7 @@
 
 -export([to_element/1, from_element/1, is_join/1, room/1, room_address/1, nick/1, account/1]).
 -export([for/3, mark/1, is_room_traffic/1, shared/1, returned/1, is_returned/1]).
+-export([archived/3, for_archive/2]).
 -export([passed/2, may_be_stray/1, is_of_a_room/1, carbon/1, set_id/2, own/2, copy_of_same/1]).
 -export_type([mark/0, gate/0]).
 
@@ -107,6 +108,26 @@ is_room_traffic(Stanza) ->
 set_id(Stanza, keep) -> Stanza;
 set_id(Stanza, remove) -> xmpp:set_id(Stanza, <<>>);
 set_id(Stanza, {set, Id}) -> xmpp:set_id(Stanza, Id).
+
+%% @doc The message with its id in the account's archive (XEP-0359 3).
+-spec archived(message(), Account :: jid:jid(), pos_integer()) -> message().
+archived(Message, Account, Id) ->
+    StanzaId = xmpp:encode(#stanza_id{by = Account, id = integer_to_binary(Id)}),
+    xmpp:set_els(Message, xmpp:get_els(Message) ++ [StanzaId]).
+
+%% @doc As it is archived: without what the room has said of its author's address (XEP-0313 8.4).
+-spec for_archive(message(), Account :: jid:jid()) -> message().
+for_archive(#message{} = Message, Account) ->
+    Els = [Element || Element <- xmpp:get_els(Message), not tells_of_occupant(Element)],
+    (xmpp:set_els(xmpp:set_to(Message, Account), Els))#message{meta = #{}}.
+
+tells_of_occupant(#xmlel{name = <<"x">>, children = Children} = X) ->
+    fxml:get_tag_attr_s(<<"xmlns">>, X) =:= ?NS_MUC_USER
+        andalso lists:any(fun(Child) -> is_record(Child, xmlel) andalso Child#xmlel.name =:= <<"item">> end, Children);
+tells_of_occupant(#muc_user{items = Items}) ->
+    Items =/= [];
+tells_of_occupant(_Element) ->
+    false.
 
 %% @doc The own occupant's presence with the session's address where the room gave one.
 -spec own(stanza(), jid:jid()) -> stanza().

@@ -11,6 +11,7 @@
 -export([is_occupant/3, occupant/3]).
 -export([watch/3, unwatch/2, watched/1]).
 -export([set_serving/2, is_serving/1]).
+-export([wish/3, set_wish/4, forget_wishes/2, forget_old_wishes/1, begin_query/2, end_query/2]).
 -export([bar/2, unbar/2, is_barred/2]).
 -export([init/1, handle_call/3, handle_cast/2, terminate/2]).
 -export_type([state/0]).
@@ -18,7 +19,16 @@
 -include_lib("xmpp/include/jid.hrl").
 
 %% With the time at which the core began, in microseconds: what it manages has later numbers.
--type state() :: #{core := minimix_nif:core(), index := ets:tid(), since := pos_integer()}.
+-type state() ::
+        #{core := minimix_nif:core(),
+          index := ets:tid(),
+          since := pos_integer(),
+          archive := minimix_archive:archive()}.
+
+%% Seconds for which it is remembered what a person wants to be archived.
+-define(REMEMBERED, 60).
+%% Queries of one stream that are answered at the same time.
+-define(QUERIES, 4).
 
 %% @doc The state of a host, unless the module does not run there.
 -spec find(binary()) -> state() | undefined.
@@ -119,6 +129,53 @@ unbar(#{index := Index}, Account) ->
 is_barred(#{index := Index}, Account) ->
     ets:member(Index, {barred, Account}).
 
+%% @doc Whether the person wants to have groupchat of this room archived, if that is known.
+-spec wish(state(), Account :: binary(), jid:ljid()) -> boolean() | unknown.
+wish(#{index := Index}, Account, Room) ->
+    case ets:lookup(Index, {wish, Account, Room}) of
+        [{_, Wish, Until}] -> remembered(Wish, Until);
+        [] -> unknown
+    end.
+
+remembered(Wish, Until) ->
+    case erlang:monotonic_time(second) < Until of
+        true -> Wish;
+        false -> unknown
+    end.
+
+-spec set_wish(state(), Account :: binary(), jid:ljid(), boolean()) -> ok.
+set_wish(#{index := Index}, Account, Room, Wish) ->
+    true = ets:insert(Index, {{wish, Account, Room}, Wish, erlang:monotonic_time(second) + ?REMEMBERED}),
+    ok.
+
+-spec forget_wishes(state(), Account :: binary()) -> ok.
+forget_wishes(#{index := Index}, Account) ->
+    true = ets:match_delete(Index, {{wish, Account, '_'}, '_', '_'}),
+    ok.
+
+-spec forget_old_wishes(state()) -> ok.
+forget_old_wishes(#{index := Index}) ->
+    Now = erlang:monotonic_time(second),
+    _ = ets:select_delete(Index, [{{{wish, '_', '_'}, '_', '$1'}, [{'<', '$1', Now}], [true]}]),
+    ok.
+
+%% @doc A stream asks for what takes long; whether it may.
+-spec begin_query(state(), pid()) -> boolean().
+begin_query(#{index := Index} = State, Pid) ->
+    case ets:update_counter(Index, {queries, Pid}, 1, {{queries, Pid}, 0}) =< ?QUERIES of
+        true ->
+            true;
+        false ->
+            ok = end_query(State, Pid),
+            false
+    end.
+
+-spec end_query(state(), pid()) -> ok.
+end_query(#{index := Index}, Pid) ->
+    _ = ets:update_counter(Index, {queries, Pid}, -1, {{queries, Pid}, 1}),
+    true = ets:delete_object(Index, {{queries, Pid}, 0}),
+    ok.
+
 %%% gen_server
 
 -spec init([binary() | minimix_nif:config()]) -> {ok, binary()}.
@@ -131,7 +188,12 @@ init([Host, Config]) ->
 begin_with(Host, Config, Index) ->
     %% The core counts from the millisecond in which a room begins.
     Since = erlang:system_time(millisecond) * 1_000,
-    persistent_term:put({?MODULE, Host}, #{core => minimix_nif:new(Config), index => Index, since => Since}).
+    Archive = case find(Host) of
+                  #{archive := Known} -> Known;
+                  undefined -> minimix_archive:new()
+              end,
+    persistent_term:put({?MODULE, Host}, #{core => minimix_nif:new(Config), index => Index, since => Since,
+                                           archive => Archive}).
 
 -spec handle_call(term(), gen_server:from(), binary()) -> {stop, {unexpected_call, term()}, binary()}.
 handle_call(Request, _From, Host) ->

@@ -21,14 +21,16 @@ names() ->
     [<<"accounts">>, <<"rooms">>, <<"memberships">>, <<"memberships_joining">>, <<"memberships_joined">>,
      <<"memberships_away">>, <<"memberships_leaving">>, <<"memberships_out">>, <<"sessions">>,
      <<"occupants">>, <<"bytes">>, <<"joins">>, <<"attaches">>, <<"forks">>, <<"repairs">>,
-     <<"changes_waiting">>].
+     <<"changes_waiting">>, <<"archive_waiting">>, <<"archive_lost">>].
 
 -spec figures(binary()) -> figures().
 figures(Host) ->
+    State = minimix_state:find(Host),
     #{accounts := Accounts, rooms := Rooms, joining := Joining, joined := Joined, away := Away,
       leaving := Leaving, out := Out, sessions := Sessions, occupants := Occupants, bytes := Bytes,
       joins := Joins, attaches := Attaches, forks := Forks, repairs := Repairs} =
-        minimix_door:counts(minimix_state:find(Host)),
+        minimix_door:counts(State),
+    #{waiting := Waiting, lost := Lost} = minimix_archive:figures(State),
     #{<<"accounts">> => Accounts,
       <<"rooms">> => Rooms,
       <<"memberships">> => Joining + Joined + Away + Leaving + Out,
@@ -44,7 +46,9 @@ figures(Host) ->
       <<"attaches">> => Attaches,
       <<"forks">> => Forks,
       <<"repairs">> => Repairs,
-      <<"changes_waiting">> => minimix_store:waiting(Host)}.
+      <<"changes_waiting">> => minimix_store:waiting(Host),
+      <<"archive_waiting">> => Waiting,
+      <<"archive_lost">> => Lost}.
 
 -spec plus(figures(), figures()) -> figures().
 plus(Some, Others) ->

@@ -32,10 +32,10 @@
 
 -define(SERVER_STOPS, {?MODULE, server_stops}).
 
--spec start(binary(), gen_mod:opts()) -> ok.
+-spec start(binary(), gen_mod:opts()) -> ok | {error, string()}.
 start(Host, Opts) ->
-    case minimix_nif:is_loaded() of
-        true ->
+    case {minimix_archive:refusal(Host, Opts), minimix_nif:is_loaded()} of
+        {none, true} ->
             {ok, _} = gen_mod:start_child(minimix_state, Host, config(Opts)),
             minimix_guard:start(),
             ok = change(fun ejabberd_hooks:add/5, Host, handlers()),
@@ -45,19 +45,37 @@ start(Host, Opts) ->
             ejabberd_hooks:add(ejabberd_stopping, ?MODULE, ejabberd_stopping, 50),
             ejabberd_hooks:add(config_reloaded, ?MODULE, config_reloaded, ?AFTER_MODULES),
             minimix_commands:register(Host);
-        false ->
+        {none, false} ->
             ?ERROR_MSG("mod_minimix does nothing on ~ts, as its library did not load: "
                        "accounts join rooms as without it", [Host]),
-            minimix_commands:register(Host)
+            minimix_commands:register(Host);
+        {Refusal, _} ->
+            {error, Refusal}
     end.
 
 %% What runs beside the core, each after what it calls.
--define(PARTS, [minimix_store, minimix_turns, minimix_links, minimix_host, minimix_bookmarks]).
+-define(PARTS, [minimix_archive, minimix_store, minimix_turns, minimix_links, minimix_host, minimix_bookmarks]).
 
 %% @doc Starts what runs beside the core.
 -spec start_parts(binary(), gen_mod:opts()) -> ok.
 start_parts(Host, Opts) ->
-    lists:foreach(fun(Part) -> {ok, _} = gen_mod:start_child(Part, Host, Opts) end, ?PARTS).
+    ok = lists:foreach(fun(Part) -> {ok, _} = gen_mod:start_child(Part, Host, Opts) end, ?PARTS),
+    use_archive(Host, Opts).
+
+%% What the archive needs may go while the module runs.
+use_archive(Host, Opts) ->
+    case minimix_archive:use(Host, Opts) of
+        ok -> ok;
+        {error, Reason} -> ?ERROR_MSG("~ts. It is 'false' until that changes", [Reason])
+    end,
+    have_commands().
+
+%% mod_mam's commands are for all hosts.
+have_commands() ->
+    case lists:any(fun minimix_archive:is_on/1, states()) of
+        true -> minimix_archive_commands:take_over();
+        false -> minimix_archive_commands:give_back()
+    end.
 
 -spec stop_parts(binary()) -> ok.
 stop_parts(Host) ->
@@ -68,6 +86,7 @@ stop_parts(Host) ->
 -spec handlers() -> [{Hook :: atom(), module(), Priority :: integer()}].
 handlers() ->
     [{Hook, minimix_hooks, Priority} || {Hook, Priority} <- hooks()]
+        ++ [{Hook, minimix_archive_hooks, Priority} || {Hook, Priority} <- archive_hooks()]
         ++ [{Hook, minimix_bookmark_hooks, Priority} || {Hook, Priority} <- bookmark_hooks()].
 
 %% @doc The handlers of this version in place of those of another one.
@@ -105,6 +124,12 @@ hooks() ->
      {s2s_in_auth_result, 50},
      {s2s_in_closed, 50}].
 
+archive_hooks() ->
+    [{user_send_packet, 600},
+     %% After mod_mam at 50.
+     {disco_sm_features, 60},
+     {remove_user, 51}].
+
 bookmark_hooks() ->
     [%% Before mod_private at 50, which publishes on in the legacy storages.
      {pubsub_publish_item, 45},
@@ -139,6 +164,7 @@ stop_loaded(Host) ->
 give_up(Host, Handlers) ->
     ok = change(fun ejabberd_hooks:delete/5, Host, Handlers),
     _ = gen_mod:stop_child(minimix_state, Host),
+    ok = have_commands(),
     minimix_guard:stop().
 
 %% When the whole server stops nobody is told: the accounts will be back, and rooms elsewhere need not
@@ -174,6 +200,7 @@ reload(Host, NewOpts, OldOpts) ->
         State ->
             ok = minimix_nif:configure(minimix_state:core(State), config(NewOpts)),
             ok = minimix_store:use(Host, NewOpts),
+            ok = use_archive(Host, NewOpts),
             ok = minimix_door:let_go_unserved(State),
             case maps:get(bookmarks, NewOpts) of
                 true -> follow_where_new(Host, NewOpts, OldOpts);
@@ -192,11 +219,17 @@ follow_where_new(Host, NewOpts, OldOpts) ->
 %% @doc What an access rule says may have changed, which no option tells.
 -spec config_reloaded() -> ok.
 config_reloaded() ->
-    States = [State || Host <- ejabberd_option:hosts(), State <- [minimix_state:find(Host)], State =/= undefined],
-    lists:foreach(fun minimix_door:let_go_unserved/1, States).
+    Hosts = [Host || Host <- ejabberd_option:hosts(), minimix_state:find(Host) =/= undefined],
+    lists:foreach(fun(Host) -> use_archive(Host, gen_mod:get_module_opts(Host, ?MODULE)) end, Hosts),
+    lists:foreach(fun minimix_door:let_go_unserved/1, states()).
 
--spec depends(binary(), gen_mod:opts()) -> [].
-depends(_Host, _Opts) ->
+states() ->
+    [State || Host <- ejabberd_option:hosts(), State <- [minimix_state:find(Host)], State =/= undefined].
+
+-spec depends(binary(), gen_mod:opts()) -> [{module(), hard}].
+depends(_Host, #{archive := true}) ->
+    [{mod_mam, hard}];
+depends(_Host, #{archive := false}) ->
     [].
 
 %% @doc Whether the account is to join this room through the module.
@@ -233,7 +266,7 @@ matches(Address, Pattern) ->
 -spec config(gen_mod:opts()) -> minimix_nif:config().
 config(Opts) ->
     Decisive = [nick, occupant_address, leave, offline_presence, offline_delay, detached_ttl, ping_interval,
-                history_size, join_timeout, max_rooms, max_occupants],
+                history_size, archive, join_timeout, max_rooms, max_occupants],
     (maps:with(Decisive, Opts))#{'__struct__' => 'Config'}.
 
 -spec mod_opt_type(atom()) -> econf:validator().
@@ -249,6 +282,7 @@ mod_opt_type(detached_ttl) -> duration(?MAX_TTL);
 mod_opt_type(ping_interval) -> duration();
 mod_opt_type(rejoin_rate) -> econf:pos_int();
 mod_opt_type(history_size) -> econf:int(0, 1_000);
+mod_opt_type(archive) -> econf:bool();
 mod_opt_type(join_timeout) -> duration();
 mod_opt_type(max_rooms) -> econf:pos_int();
 mod_opt_type(max_occupants) -> econf:pos_int();
@@ -282,6 +316,7 @@ mod_options(Host) ->
      {ping_interval, timer:minutes(15)},
      {rejoin_rate, 50},
      {history_size, 50},
+     {archive, false},
      {join_timeout, timer:seconds(60)},
      {max_rooms, 200},
      {max_occupants, 5_000},

@@ -1,7 +1,7 @@
 %% Where a test server stores what outlives it: real databases, gone when the test is.
 -module(mmx_database).
 
--export([start/1, options/2, stop/1, away/2, back/2, rows/3, backend/1]).
+-export([start/1, make_tables/1, options/2, stop/1, away/2, back/2, rows/3, backend/1]).
 
 -record(database, {kind :: kind(), folder :: file:filename(), port = 0 :: inet:port_number(), process = none :: port() | none}).
 -opaque database() :: #database{}.
@@ -64,6 +64,16 @@ free_port() ->
     {ok, Port} = inet:port(Socket),
     ok = gen_tcp:close(Socket),
     Port.
+
+%% ejabberd makes its own in the schema of one host only.
+-spec make_tables(database()) -> ok.
+make_tables(#database{kind = pgsql, folder = Folder, port = Port} = Database) ->
+    File = "/usr/share/ejabberd/sql/pg.new.sql",
+    Made = run(Database, ["psql -q -h ", Folder, " -p ", integer_to_list(Port), " -U postgres -f ", File, " ejabberd 2>&1"]),
+    {Made, nomatch} = {Made, re:run(Made, "No such file|could not connect")},
+    ok;
+make_tables(#database{}) ->
+    ok.
 
 %% The options of a server that uses it. SQLite stands for one database for each host, PostgreSQL for one for all.
 -spec options(database(), mmx_config:options()) -> mmx_config:options().

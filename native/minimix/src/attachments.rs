@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::author;
 use crate::effect::{Gate, Target};
 use crate::names::{Account, Millis, Nick, Session, SessionId};
+use crate::recall::Recall;
 use crate::request::Request;
 use crate::xml::Xml;
 
@@ -49,7 +50,7 @@ pub enum Phase {
         /// The attachment.
         generation: u64,
         /// What waits for its [`CatchUp`](crate::Input::CatchUp), presences too: order is kept.
-        backlog: Option<Vec<Xml>>,
+        backlog: Option<Box<Recall>>,
     },
     /// It gets everything as it comes.
     Live {
@@ -113,8 +114,9 @@ impl Attachment {
         let Phase::Presences { backlog: Some(backlog), .. } = &self.phase else {
             return false;
         };
-        backlog.len() > MAX_BACKLOG
-            || backlog.iter().map(Xml::size).sum::<usize>() > MAX_BACKLOG_BYTES
+        let stanzas = &backlog.since_then;
+        stanzas.len() >= MAX_BACKLOG
+            || stanzas.iter().map(Xml::size).sum::<usize>() > MAX_BACKLOG_BYTES
     }
 
     /// Where a delivery to it goes.
@@ -228,7 +230,7 @@ impl Attachments {
         for attachment in self.iter_mut() {
             let resource = &attachment.session.resource;
             if let Phase::Presences { backlog: Some(backlog), .. } = &mut attachment.phase {
-                backlog.push(match own {
+                backlog.since_then.push(match own {
                     Some(account) => author::with_own_jid(stanza, account, resource),
                     None => stanza.clone(),
                 });

@@ -48,6 +48,16 @@ pub fn own_id(number: u64) -> String {
     format!("minimix-{number}")
 }
 
+/// What the account's archive calls a message (XEP-0359 §3).
+pub fn archive_id(account: &Account, id: u64) -> Xml {
+    let mut element = Builder::default();
+    element.open("stanza-id");
+    element.attribute("xmlns", "urn:xmpp:sid:0");
+    element.attribute("by", account.as_str());
+    element.attribute("id", &id.to_string());
+    element.finish()
+}
+
 /// A presence that says nothing.
 pub fn presence() -> Xml {
     let mut presence = Builder::default();

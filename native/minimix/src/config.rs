@@ -21,6 +21,8 @@ pub struct Config {
     pub ping_interval: u64,
     /// Messages kept per account and room for replays.
     pub history_size: usize,
+    /// Whether groupchat is kept in the account's own archive.
+    pub archive: bool,
     /// How long a room may be silent about a control presence.
     pub join_timeout: u64,
     /// Rooms that one account may be in.
@@ -84,6 +86,7 @@ impl Default for Config {
             detached_ttl: 30 * 24 * 60 * 60_000,
             ping_interval: 15 * 60_000,
             history_size: 50,
+            archive: false,
             join_timeout: 60_000,
             max_rooms: 200,
             max_occupants: 5_000,

@@ -4,6 +4,7 @@
 //! says what becomes of it, it is consumed.
 
 use crate::names::{Millis, Nick, Resource, RoomJid, SessionId};
+use crate::recall::Recall;
 use crate::record::Record;
 use crate::xml::Xml;
 
@@ -43,7 +44,7 @@ pub enum StanzaId {
 }
 
 /// One thing to do. The host executes them in their order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Effect {
     /// The stanza in hand is none of ours: go on as without the module.
     Pass,
@@ -98,6 +99,31 @@ pub enum Effect {
         session: SessionId,
         /// Its join. It carries its `to`.
         stanza: Xml,
+    },
+    /// Keep the message in hand in the account's archive (XEP-0313 §6.1). Forks that follow carry
+    /// the archive's id, unless it is past.
+    Archive {
+        /// Its id there; larger than that of what was told before.
+        archive_id: u64,
+        /// What the room calls it (XEP-0359).
+        room_id: Option<String>,
+        /// Its own id.
+        id: StanzaId,
+        /// How large it is, in bytes.
+        size: usize,
+        /// Whether the room has said it before, so that it may be there.
+        is_past: bool,
+    },
+    /// The message in hand takes back what the room calls this: if it is in the account's archive
+    /// and who says so may, a [`tombstone`](crate::tombstone) takes its place (XEP-0424 §5).
+    Retract {
+        /// What the room calls it.
+        room_id: String,
+    },
+    /// Deliver to the session in hand what this chooses of the account's archive.
+    Recall {
+        /// What it is to choose.
+        recall: Box<Recall>,
     },
     /// Deliver the stanza in hand to these sessions.
     Fork {
@@ -195,7 +221,7 @@ impl StanzaError {
 }
 
 /// What one input caused.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct Effects {
     effects: Vec<Effect>,

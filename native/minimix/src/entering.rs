@@ -5,7 +5,7 @@ use crate::author;
 use crate::config::NickPolicy;
 use crate::control::{Kind, NickChange};
 use crate::effect::{Effect, StanzaError, Target};
-use crate::history::History;
+use crate::history::{History, Wishes};
 use crate::membership::{Cx, FILLING, LOCKED, Membership};
 use crate::muc_user::{MucUser, code};
 use crate::names::{Nick, Session, SessionId};
@@ -86,8 +86,8 @@ impl Membership {
                 self.forget_if_too_large(cx);
             }
             Phase::Presences { generation, backlog: Some(backlog) } => {
-                let (generation, stanzas) = (*generation, backlog.clone());
-                cx.push(Effect::Replay { stanzas });
+                let (generation, backlog) = (*generation, backlog.clone());
+                cx.replay(Vec::new(), Some(*backlog));
                 if let Some(attachment) = self.attachments.get_mut(session.id) {
                     attachment.phase = Phase::Live { generation };
                 }
@@ -108,15 +108,16 @@ impl Membership {
             let codes = self.codes_for(&attachment);
             author::self_presence(own, &codes, cx.account, &attachment.session.resource, id)
         }));
+        let mut past = None;
         attachment.phase = match self.state {
             State::Joined => {
-                stanzas.extend(self.history.replay(&attachment.request.wishes, cx.room, cx.now));
+                past = Some(self.recall(cx, attachment.request.wishes.clone()));
                 Phase::Live { generation }
             }
             _ => Phase::Presences { generation, backlog: None },
         };
         cx.push(Effect::Attached { generation, occupant: cx.occupant(&self.nick) });
-        cx.push(Effect::Replay { stanzas });
+        cx.replay(stanzas, past);
         self.settle_nick(cx, &mut attachment);
         self.greeting.take_if(|(greeted, _)| *greeted == attachment.session.id);
         self.queue.update = true;
@@ -227,11 +228,11 @@ impl Membership {
     pub fn filled(&mut self, cx: &mut Cx<'_>) {
         self.state = State::Joined;
         self.repeats = History::default();
+        let past = self.recall(cx, Wishes::default());
         for attachment in self.attachments.iter_mut() {
             match &mut attachment.phase {
                 Phase::Presences { backlog, .. } => {
-                    let wishes = &attachment.request.wishes;
-                    *backlog = Some(self.history.replay(wishes, cx.room, cx.now));
+                    *backlog = Some(Box::new(past.wished(attachment.request.wishes.clone())));
                 }
                 Phase::Returning { .. } => {}
                 Phase::Waiting { .. } | Phase::Live { .. } => continue,

@@ -211,7 +211,10 @@ mod tests {
         fn says(&mut self, stanza: &str) {
             let stanza = stanza.parse().unwrap();
             let alice = self.alice.clone();
-            self.happens(&alice, Input::FromRoom { nick: Some("alice".into()), stanza });
+            self.happens(
+                &alice,
+                Input::FromRoom { nick: Some("alice".into()), stanza, archive_id: None },
+            );
         }
 
         fn joins(&mut self, session: u64, resource: &str) {

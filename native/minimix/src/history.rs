@@ -8,7 +8,8 @@ use std::sync::Arc;
 use xmpp_parsers::date::DateTime;
 
 use crate::author;
-use crate::names::{Millis, RoomJid};
+use crate::names::{Account, Millis, RoomJid};
+use crate::tombstone::tombstone;
 use crate::xml::{Element, Xml};
 
 const NS_MUC: &str = "http://jabber.org/protocol/muc";
@@ -17,7 +18,8 @@ pub const NS_DELAY: &str = "urn:xmpp:delay";
 const NS_FASTEN: &str = "urn:xmpp:fasten:0";
 const NS_MODERATE: &str = "urn:xmpp:message-moderate:0";
 const NS_OCCUPANT_ID: &str = "urn:xmpp:occupant-id:0";
-const NS_RETRACT: &str = "urn:xmpp:message-retract:1";
+/// The namespace of retractions (XEP-0424).
+pub const NS_RETRACT: &str = "urn:xmpp:message-retract:1";
 const NS_STANZA_ID: &str = "urn:xmpp:sid:0";
 /// Bytes of messages that are kept per account and room.
 const MAX_BYTES: usize = 512 * 1024;
@@ -37,6 +39,8 @@ pub struct Said {
     pub message: Xml,
     /// What the room calls it, where that is another id.
     pub id: Option<String>,
+    /// What the account's archive calls it.
+    pub archive_id: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -48,19 +52,22 @@ struct Kept {
     is_dated: bool,
     /// What the room calls it, where its sender was given back another id.
     id: Option<String>,
+    /// What the account's archive calls it, where it was told so.
+    archive_id: Option<u64>,
 }
 
 impl History {
     /// Keeps a message that was said now, at most `limit` of them.
     pub fn keep(&mut self, said: Said, now: Millis, limit: usize) {
-        self.add(Kept { at: now, message: said.message, id: said.id, is_dated: false }, limit);
+        let Said { message, id, archive_id } = said;
+        self.add(Kept { at: now, message, id, archive_id, is_dated: false }, limit);
     }
 
     /// Keeps a message that the room tells of earlier, at most `limit` of them.
     pub fn keep_past(&mut self, said: Said, room: &RoomJid, now: Millis, limit: usize) {
-        let Said { message, id } = said;
-        let stamp = delay_of(message.root(), room).and_then(|delay| stamp_of(&delay));
-        self.add(Kept { at: stamp.unwrap_or(now), message, id, is_dated: true }, limit);
+        let Said { message, id, archive_id } = said;
+        let at = told_at(message.root(), room).unwrap_or(now);
+        self.add(Kept { at, message, id, archive_id, is_dated: true }, limit);
     }
 
     fn add(&mut self, kept: Kept, limit: usize) {
@@ -78,23 +85,49 @@ impl History {
         }
     }
 
-    /// Forgets what its author or the room takes back with this message (XEP-0424 §5,
-    /// XEP-0425 §5).
-    pub fn retract(&mut self, message: Element<'_>, room: &RoomJid) {
-        let Some(id) = retracted(message) else {
+    /// Leaves no more than a tombstone of what its author or the room takes back with this message
+    /// (XEP-0424 §5, XEP-0425 §5).
+    pub fn retract(&mut self, retraction: &Xml, room: &RoomJid, now: Millis) {
+        let Some(id) = retracted(retraction.root()) else {
             return;
         };
-        let by_the_room = message.attribute("from") == Some(room.as_str());
-        let is_meant = |kept: &Kept| {
-            let kept = kept.message.root();
-            stanza_id(kept, room) == Some(id)
-                && (by_the_room || author_of(kept) == author_of(message))
-        };
-        if let Some(at) = self.messages.iter().position(is_meant)
-            && let Some(gone) = Arc::make_mut(&mut self.messages).remove(at)
+        let is_meant = |kept: &Kept| stanza_id(kept.message.root(), room) == Some(id);
+        let found = self.messages.iter().position(is_meant);
+        let stone = found.and_then(|at| {
+            let kept = self.messages.get(at)?;
+            Some((at, tombstone(&kept.message, retraction, room, now)?))
+        });
+        if let Some((at, stone)) = stone
+            && let Some(kept) = Arc::make_mut(&mut self.messages).get_mut(at)
         {
-            self.bytes -= gone.message.size();
+            self.bytes = self.bytes.saturating_sub(kept.message.size()) + stone.size();
+            kept.message = stone;
         }
+    }
+
+    /// Adds older messages with their ids in the account's archive, which may know some of these,
+    /// too; not meant to be kept.
+    pub fn complete(&mut self, older: impl Iterator<Item = (u64, Xml)>, room: &RoomJid) {
+        let unknown: Vec<Kept> = older
+            .filter(|(_, message)| !self.holds(message.root(), room))
+            .map(|(id, message)| {
+                let stamp = told_at(message.root(), room);
+                let at = stamp.unwrap_or(Millis(id / 1_000));
+                Kept { at, message, is_dated: stamp.is_some(), id: None, archive_id: None }
+            })
+            .collect();
+        // What is not remembered came before what is, at the same moment.
+        let messages = Arc::make_mut(&mut self.messages);
+        let remembered = std::mem::replace(messages, unknown.into());
+        messages.extend(remembered);
+        messages.make_contiguous().sort_by_key(|kept| kept.at);
+    }
+
+    /// Whether all that these wishes want since then is here.
+    pub fn satisfies(&self, wishes: &Wishes, since: Millis, now: Millis) -> bool {
+        let reaches_back = self.messages.front().is_some_and(|oldest| oldest.at < since);
+        let wanted = self.messages.iter().filter(|kept| wishes.reach(kept.at, now));
+        reaches_back || wishes.max_stanzas.is_some_and(|limit| wanted.count() >= limit)
     }
 
     /// Takes out this message, which the room repeats; whether it was there.
@@ -143,20 +176,22 @@ impl History {
 
     /// What a session is replayed: the newest messages that satisfy all its wishes, then the
     /// subject (an empty one where the room never sent any).
-    pub fn replay(&self, wishes: &Wishes, room: &RoomJid, now: Millis) -> Vec<Xml> {
+    pub fn replay(
+        &self,
+        wishes: &Wishes,
+        (account, room): (&Account, &RoomJid),
+        now: Millis,
+    ) -> Vec<Xml> {
         let mut replay = Vec::new();
         let mut characters = 0usize;
         for kept in self.messages.iter().rev() {
-            let message = match kept.is_dated {
-                true => kept.message.clone(),
-                false => dated(&kept.message, room, kept.at),
-            };
             if wishes.max_stanzas.is_some_and(|limit| replay.len() >= limit) {
                 break;
             }
             if !wishes.reach(kept.at, now) {
                 continue;
             }
+            let message = kept.shown(account, room);
             if let Some(limit) = wishes.max_characters {
                 characters += message.to_string().len();
                 if characters > limit {
@@ -168,6 +203,19 @@ impl History {
         replay.reverse();
         replay.push(self.subject.clone().unwrap_or_else(|| author::no_subject(room)));
         replay
+    }
+}
+
+impl Kept {
+    /// With all that its first way to a session had, and with its time.
+    fn shown(&self, account: &Account, room: &RoomJid) -> Xml {
+        let delay = (!self.is_dated).then(|| author::delay(room, self.at));
+        let id = self.archive_id.map(|id| author::archive_id(account, id));
+        let added: Vec<Xml> = id.into_iter().chain(delay).collect();
+        match added.is_empty() {
+            true => self.message.clone(),
+            false => self.message.edited(&[], |_| true, &added),
+        }
     }
 }
 
@@ -197,6 +245,12 @@ impl Wishes {
                 .map(|s| s.saturating_mul(1_000)),
             since: text("since").and_then(moment),
         }
+    }
+
+    /// The oldest time that any message may have.
+    pub fn oldest(&self, now: Millis) -> Option<Millis> {
+        let youngest = self.max_age.map(|age| Millis(now.0.saturating_sub(age)));
+        self.since.into_iter().chain(youngest).max()
     }
 
     fn reach(&self, at: Millis, now: Millis) -> bool {
@@ -231,22 +285,28 @@ pub fn stanza_id<'a>(message: Element<'a>, room: &RoomJid) -> Option<&'a str> {
 }
 
 /// The room's id of the message that is taken back.
-fn retracted(message: Element<'_>) -> Option<&str> {
+pub fn retracted<'a>(message: Element<'a>) -> Option<&'a str> {
+    retract(message).and_then(|retract| retract.attribute("id"))
+}
+
+/// What takes a message back, by its author or in the older way of moderators.
+pub fn retract<'a>(message: Element<'a>) -> Option<Element<'a>> {
     let by_author = message.child("retract", NS_RETRACT);
     let by_moderator = message
         .child("apply-to", NS_FASTEN)
         .filter(|x| x.child("moderated", NS_MODERATE).is_some());
-    by_author.or(by_moderator).and_then(|retract| retract.attribute("id"))
+    by_author.or(by_moderator)
 }
 
 /// The occupant's id where the room gives one (XEP-0421), for nicks change hands.
-fn author_of(message: Element<'_>) -> Option<&str> {
+pub fn author_of<'a>(message: Element<'a>) -> Option<&'a str> {
     let id = message.child("occupant-id", NS_OCCUPANT_ID).and_then(|id| id.attribute("id"));
     id.or(message.attribute("from"))
 }
 
-fn stamp_of(delay: &Element<'_>) -> Option<Millis> {
-    delay.attribute("stamp").and_then(moment)
+/// When the room told it, as it says itself.
+fn told_at(message: Element<'_>, room: &RoomJid) -> Option<Millis> {
+    delay_of(message, room).and_then(|delay| delay.attribute("stamp").and_then(moment))
 }
 
 fn moment(text: &str) -> Option<Millis> {

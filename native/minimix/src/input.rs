@@ -23,6 +23,9 @@ pub enum Input {
         nick: Option<Nick>,
         /// The stanza.
         stanza: Xml,
+        /// The id under which the account's archive can keep it, if that is to keep anything:
+        /// microseconds since the epoch of Unix.
+        archive_id: Option<u64>,
     },
     /// A session comes for what [`Effect::Invite`](crate::Effect::Invite) promised.
     CatchUp {

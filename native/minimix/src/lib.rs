@@ -39,6 +39,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod archiving;
 mod asked;
 mod attachments;
 mod author;
@@ -61,6 +62,7 @@ mod muc_user;
 mod names;
 mod pending;
 mod presences;
+mod recall;
 mod record;
 mod repairing;
 mod request;
@@ -71,6 +73,7 @@ mod sent;
 mod settling;
 mod showing;
 mod state;
+mod tombstone;
 pub mod xml;
 
 pub use config::{Config, LeavePolicy, NickPolicy, OccupantAddress, OfflinePresence};
@@ -78,6 +81,8 @@ pub use effect::{Effect, Effects, Gate, StanzaError, StanzaId, Target};
 pub use facts::{Counters, Facts, Stage, Tally};
 pub use input::{Command, Input};
 pub use names::{Account, Millis, Nick, Resource, RoomJid, Session, SessionId};
+pub use recall::{Archived, Recall};
 pub use record::{Bookmark, Cause, Place, Record};
 pub use room::{Environment, Room, Standing};
+pub use tombstone::tombstone;
 pub use xml::Xml;

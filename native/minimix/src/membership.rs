@@ -70,6 +70,8 @@ pub(crate) struct Cx<'a> {
     pub needs_resource: bool,
     /// Random bits that nobody can guess.
     pub secret: u128,
+    /// Under which id the account's archive can keep the message in hand.
+    pub archive_id: Option<u64>,
     /// Whether nobody but accounts without sessions is in the room.
     pub is_deserted: bool,
     pub interned: &'a mut Interned,
@@ -151,6 +153,8 @@ pub(crate) struct Membership {
     pub history: History,
     /// What a room may repeat that knows the account again.
     pub repeats: History,
+    /// The last id in the account's archive, of what it was told.
+    pub archived: u64,
     pub non_anonymous: bool,
     pub logged: bool,
     /// Who joined, and the codes that the room greeted it with, until it was told.
@@ -221,6 +225,7 @@ impl Membership {
             room_presence: None,
             history: History::default(),
             repeats: History::default(),
+            archived: 0,
             non_anonymous: false,
             logged: false,
             greeting: None,
@@ -251,6 +256,7 @@ impl Membership {
     /// One input in, effects out.
     pub fn handle(&mut self, cx: &mut Cx<'_>, input: Input) {
         self.old_nicks.retain(|old| old.until > cx.now);
+        self.begin_to_archive(cx);
         match input {
             Input::FromSession { session, nick, stanza } => match stanza.root().name() {
                 "presence" => self.presence_from_session(cx, session, nick, stanza),
@@ -258,7 +264,7 @@ impl Membership {
                 "iq" => self.iq_from_session(cx, session, nick, &stanza),
                 _ => {}
             },
-            Input::FromRoom { nick, stanza } => {
+            Input::FromRoom { nick, stanza, .. } => {
                 self.heard = cx.now;
                 self.pass_farewell(cx, &stanza);
                 match stanza.root().name() {

@@ -75,7 +75,7 @@ impl Membership {
         }
         let is_history = history::delay_of(root, cx.room).is_some();
         let is_subject = is_subject(root);
-        self.history.retract(root, cx.room);
+        self.history.retract(&stanza, cx.room, cx.now);
         if matches!(self.state, State::Filling { .. }) {
             match (is_subject, is_history) {
                 (true, _) => {
@@ -104,13 +104,21 @@ impl Membership {
         if nick.is_none() {
             self.config_changed(cx, root_codes(&said.message));
         }
-        let targets = self.attachments.audience(Audience::Live, &said.message, None);
+        let archive_id = self.archive(cx, said.message.root(), &id, false);
+        let targets = match archive_id.filter(|_| self.attachments.iter().any(Attachment::is_due)) {
+            Some(id) => {
+                let known = [author::archive_id(cx.account, id)];
+                let message = said.message.edited(&[], |_| true, &known);
+                self.attachments.audience(Audience::Live, &message, None)
+            }
+            None => self.attachments.audience(Audience::Live, &said.message, None),
+        };
         cx.fork(targets, id, false);
         self.drop_the_stuck(cx);
         if is_subject {
             self.history.change_subject(cx.interned.share(said.message), cx.room, cx.now);
         } else if is_worth_keeping(said.message.root()) {
-            self.keep(cx, said, false);
+            self.keep(cx, Said { archive_id, ..said }, false);
         }
     }
 
@@ -118,6 +126,7 @@ impl Membership {
     fn missed(&mut self, cx: &mut Cx<'_>, nick: Option<&Nick>, stanza: Xml) {
         let id = self.reflection(nick, stanza.root());
         let said = restored(stanza, &id);
+        self.archive(cx, said.message.root(), &id, true);
         let targets = self.attachments.audience(Audience::Live, &said.message, None);
         cx.fork(targets, id, false);
         self.keep(cx, said, true);
@@ -280,12 +289,13 @@ fn is_worth_keeping(message: Element<'_>) -> bool {
 
 fn restored(stanza: Xml, id: &StanzaId) -> Said {
     let original = match id {
-        StanzaId::Keep => return Said { message: stanza, id: None },
+        StanzaId::Keep => return Said { message: stanza, id: None, archive_id: None },
         StanzaId::Set(original) => Some(original.as_str()),
         StanzaId::Remove => None,
     };
     let id = stanza.root().attribute("id").map(String::from);
-    Said { message: stanza.edited(&[("id", original)], |_| true, &[]), id }
+    let message = stanza.edited(&[("id", original)], |_| true, &[]);
+    Said { message, id, archive_id: None }
 }
 
 fn root_codes(stanza: &Xml) -> MucUser {

@@ -171,6 +171,7 @@ impl Room {
             is_full: around.other_outs >= MAX_OUTS,
             needs_resource: around.needs_resource,
             secret: around.secret,
+            archive_id: archive_id(&input).filter(|_| around.config.archive),
             is_deserted,
             interned: &mut self.interned,
             counter: &mut self.counter,
@@ -314,6 +315,14 @@ impl Room {
     }
 }
 
+/// Under which id the account's archive can keep the stanza in hand.
+fn archive_id(input: &Input) -> Option<u64> {
+    match input {
+        Input::FromRoom { archive_id, .. } => *archive_id,
+        _ => None,
+    }
+}
+
 /// What makes an account enter a room.
 fn enters(input: &Input) -> bool {
     match input {
@@ -388,7 +397,7 @@ mod tests {
         let mut room = Room::new(RoomJid::from("room@rooms"), Millis(0));
         let _ = room.handle(&account, join(1), around(&config));
         let stanza: Xml = SELF.parse().unwrap();
-        let confirmed = Input::FromRoom { nick: Some("alice".into()), stanza };
+        let confirmed = Input::FromRoom { nick: Some("alice".into()), stanza, archive_id: None };
         let _ = room.handle(&account, confirmed, around(&config));
 
         let counter = std::mem::replace(&mut room.counter, u64::MAX);
@@ -411,7 +420,8 @@ mod tests {
         let mut room = Room::new(RoomJid::from("room@rooms"), Millis(0));
         let _ = room.handle(&account, join(1), around(&config));
         let refusal: Xml = "<presence xmlns='jabber:client' type='error'/>".parse().unwrap();
-        let refused = Input::FromRoom { nick: Some("alice".into()), stanza: refusal };
+        let refused =
+            Input::FromRoom { nick: Some("alice".into()), stanza: refusal, archive_id: None };
         let _ = room.handle(&account, refused, around(&config));
         assert!(room.is_empty() && room.times.is_empty());
         assert_eq!(room.standing(&account), Standing::None);

@@ -195,6 +195,11 @@ impl<'a> Element<'a> {
             .collect()
     }
 
+    /// Bytes that it occupies.
+    pub fn size(&self) -> usize {
+        self.whole.len()
+    }
+
     /// An owned copy.
     pub fn to_xml(&self) -> Xml {
         Xml(Arc::from(self.whole))

@@ -2,6 +2,7 @@
 
 rustler::atoms! {
     any,
+    archive,
     as_account,
     attached,
     await_turn,
@@ -27,6 +28,7 @@ rustler::atoms! {
     ok,
     pass,
     private,
+    recall,
     reject,
     rejoin,
     remove,
@@ -34,6 +36,7 @@ rustler::atoms! {
     restore,
     result,
     resumed,
+    retract,
     room,
     send,
     session,

@@ -1,6 +1,6 @@
 //! Terms to inputs of the core.
 
-use minimix::{Command, Input, Nick, Resource, Session};
+use minimix::{Archived, Command, Input, Nick, Resource, Session};
 use rustler::{Atom, Error, NifResult, Term};
 
 use crate::{atoms, element, pid, record};
@@ -25,9 +25,11 @@ pub fn input(term: Term<'_>) -> NifResult<Input> {
             nick: nick_of(*nick)?,
             stanza: element::decode(*stanza)?,
         }),
-        (tag, [nick, stanza]) if tag == atoms::room() => {
-            Ok(Input::FromRoom { nick: nick_of(*nick)?, stanza: element::decode(*stanza)? })
-        }
+        (tag, [nick, stanza, archive_id]) if tag == atoms::room() => Ok(Input::FromRoom {
+            nick: nick_of(*nick)?,
+            stanza: element::decode(*stanza)?,
+            archive_id: if archive_id.is_atom() { None } else { Some(archive_id.decode()?) },
+        }),
         (tag, [pid, resource]) if tag == atoms::catch_up() => {
             Ok(Input::CatchUp { session: session(*pid, *resource)? })
         }
@@ -54,6 +56,12 @@ pub fn input(term: Term<'_>) -> NifResult<Input> {
         }
         _ => Err(Error::BadArg),
     }
+}
+
+/// Messages of an archive with their ids there.
+pub fn archived(terms: Vec<(u64, Term<'_>)>) -> NifResult<Vec<Archived>> {
+    let read = |(id, term)| Ok(Archived { id, message: element::decode(term)? });
+    terms.into_iter().map(read).collect()
 }
 
 fn command(term: Term<'_>) -> NifResult<Command> {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use minimix::{Effect, Effects, Gate, StanzaId, Target, Xml};
+use minimix::{Archived, Effect, Effects, Gate, Recall, Resource, StanzaId, Target, Xml};
 use rustler::{Atom, Encoder, Env, ResourceArc, Term};
 
 use crate::{atoms, element, pid, record};
@@ -19,8 +19,20 @@ pub struct Replay {
 #[rustler::resource_impl]
 impl rustler::Resource for Replay {}
 
+/// A replay that waits for what the archive holds.
+pub struct Recalled(Recall);
+
+#[rustler::resource_impl]
+impl rustler::Resource for Recalled {}
+
 /// The first stanzas of a replay, and the replay if there are more.
 pub type Effective<'a> = (Vec<Term<'a>>, Term<'a>);
+
+/// The replay with what was found in the archive.
+pub fn chosen<'a>(env: Env<'a>, recall: &Recalled, found: Vec<Archived>) -> Effective<'a> {
+    let stanzas = recall.0.choose(found);
+    chunk(env, ResourceArc::new(Replay { stanzas, next: AtomicUsize::new(0) }))
+}
 
 /// The next stanzas.
 pub fn chunk<'a>(env: Env<'a>, replay: ResourceArc<Replay>) -> Effective<'a> {
@@ -35,10 +47,7 @@ pub fn chunk<'a>(env: Env<'a>, replay: ResourceArc<Replay>) -> Effective<'a> {
 /// The resource of the account's occupant address or `none`, and the effects as
 /// `minimix_nif:effect()` describes them.
 pub fn effects(env: Env<'_>, effects: Effects) -> (Term<'_>, Vec<Term<'_>>) {
-    let resource = match effects.resource() {
-        Some(resource) => resource.as_str().encode(env),
-        None => atoms::none().encode(env),
-    };
+    let resource = or_none(env, effects.resource().map(Resource::as_str));
     (resource, effects.into_iter().map(|effect| encode(env, effect)).collect())
 }
 
@@ -65,6 +74,15 @@ fn encode(env: Env<'_>, effect: Effect) -> Term<'_> {
         Effect::Fork { targets, id, own } => {
             (atoms::fork(), all(env, &targets), change(env, &id), own).encode(env)
         }
+        Effect::Archive { archive_id, room_id, id, size, is_past } => {
+            let room_id = or_none(env, room_id.as_deref());
+            (atoms::archive(), archive_id, room_id, change(env, &id), size, is_past).encode(env)
+        }
+        Effect::Retract { room_id } => (atoms::retract(), room_id).encode(env),
+        Effect::Recall { recall } => {
+            let (since, last) = (recall.since().unwrap_or_default().0, recall.last());
+            (atoms::recall(), ResourceArc::new(Recalled(*recall)), since, last).encode(env)
+        }
         Effect::Private { targets } => (atoms::private(), all(env, &targets)).encode(env),
         Effect::Deliver { target: to, stanza } => {
             (atoms::deliver(), target(env, &to), element::encode(env, &stanza)).encode(env)
@@ -88,6 +106,10 @@ fn encode(env: Env<'_>, effect: Effect) -> Term<'_> {
         Effect::Unmanage { epoch } => (atoms::unmanage(), epoch).encode(env),
         Effect::Wake { at } => (atoms::wake(), at.0).encode(env),
     }
+}
+
+fn or_none<'a>(env: Env<'a>, text: Option<&str>) -> Term<'a> {
+    text.map_or_else(|| atoms::none().encode(env), |text| text.encode(env))
 }
 
 fn all<'a>(env: Env<'a>, targets: &[Target]) -> Vec<Term<'a>> {

@@ -15,7 +15,7 @@ use minimix::{Account, Config, Effects, Input, Millis, RoomJid};
 use rustler::{Atom, Encoder, Env, NifResult, ResourceArc, SerdeTerm, Term};
 
 use crate::core::Core;
-use crate::encode::{Effective, Replay};
+use crate::encode::{Effective, Recalled, Replay};
 
 #[rustler::nif]
 fn new(SerdeTerm(config): SerdeTerm<Config>) -> ResourceArc<Core> {
@@ -54,6 +54,28 @@ fn tick<'a>(env: Env<'a>, core: ResourceArc<Core>, room: &str, now: u64) -> Vec<
 #[rustler::nif]
 fn replay_next<'a>(env: Env<'a>, replay: ResourceArc<Replay>) -> Effective<'a> {
     encode::chunk(env, replay)
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn chosen<'a>(
+    env: Env<'a>,
+    recall: ResourceArc<Recalled>,
+    found: Vec<(u64, Term<'a>)>,
+) -> NifResult<Effective<'a>> {
+    Ok(encode::chosen(env, &recall, decode::archived(found)?))
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn tombstone<'a>(
+    env: Env<'a>,
+    message: Term<'a>,
+    retraction: Term<'a>,
+    room: &str,
+    now: u64,
+) -> NifResult<Term<'a>> {
+    let (message, retraction) = (element::decode(message)?, element::decode(retraction)?);
+    let stone = minimix::tombstone(&message, &retraction, &RoomJid::from(room), Millis(now));
+    Ok(stone.map_or_else(|| atoms::none().encode(env), |stone| element::encode(env, &stone)))
 }
 
 #[rustler::nif]

@@ -77,7 +77,7 @@ impl World {
     }
 
     pub fn run(&mut self, effects: Effects, context: &Context) -> Result<Vec<Effect>, String> {
-        let effects: Vec<Effect> = effects.into_iter().collect();
+        let effects = recalled(effects);
         let mut attached = None;
         for effect in &effects {
             self.note(|| format!("    {effect:?}"));
@@ -152,7 +152,12 @@ impl World {
             Effect::Wake { at } => _ = self.wakes[room].insert(at.0.max(self.now)),
             Effect::AwaitTurn { .. } => self.turns.push_back((account, room)),
             Effect::Store { record } => self.pair(account, room).record.clone_from(record),
-            Effect::Bookmark { .. } | Effect::Dismiss { .. } => {}
+            Effect::Archive { archive_id, room_id, is_past, .. } => {
+                self.pair(account, room).archive.files(*archive_id, room_id.as_ref(), *is_past)?;
+            }
+            Effect::Bookmark { .. } | Effect::Dismiss { .. } | Effect::Retract { .. } => {}
+            // It was made a replay.
+            Effect::Recall { .. } => {}
             Effect::Reject { .. } | Effect::Result => {}
         }
         Ok(())
@@ -327,4 +332,31 @@ fn with_id(stanza: &Xml, id: &StanzaId) -> Xml {
         StanzaId::Set(id) => stanza.edited(&[("id", Some(id))], |_| true, &[]),
         StanzaId::Remove => stanza.edited(&[("id", None)], |_| true, &[]),
     }
+}
+
+/// The archive finds nothing that is not remembered, and what it calls a message is left out.
+fn recalled(effects: Effects) -> Vec<Effect> {
+    let mut all: Vec<Effect> = Vec::new();
+    for effect in effects {
+        match (effect, all.last_mut()) {
+            (Effect::Recall { recall }, Some(Effect::Replay { stanzas })) => {
+                stanzas.extend(recall.choose(Vec::new()));
+            }
+            (Effect::Recall { recall }, _) => {
+                all.push(Effect::Replay { stanzas: recall.choose(Vec::new()) });
+            }
+            (effect, _) => all.push(effect),
+        }
+    }
+    for effect in &mut all {
+        if let Effect::Replay { stanzas } = effect {
+            stanzas.iter_mut().for_each(|stanza| *stanza = without_archive_id(stanza));
+        }
+    }
+    all
+}
+
+fn without_archive_id(stanza: &Xml) -> Xml {
+    let is_ours = |by: &str| JIDS.contains(&by);
+    stanza.edited(&[], |child| !child.attribute("by").is_some_and(is_ours), &[])
 }

@@ -160,7 +160,10 @@ impl World {
         let mut context = Context::new(account, room, Cause::Room, Source::Room);
         context.hand = Some(down.stanza.clone());
         let nick = stanza::nick(&down.stanza).map(Nick::from);
-        let effects = self.bring(Input::FromRoom { nick, stanza: down.stanza }, &context)?;
+        let effects = self.bring(
+            Input::FromRoom { nick, stanza: down.stanza, archive_id: Some(now * 1_000) },
+            &context,
+        )?;
         let record = self.pair(account, room).record.as_ref();
         if down_scope == Scope::Out && record.is_some_and(|record| record.place == Place::Joining) {
             self.is_repairing = true;

@@ -83,6 +83,35 @@ pub struct Pair {
     pub flight: Option<Flight>,
     /// Something was lost: only time can tell the core.
     pub is_doubtful: bool,
+    pub archive: Archive,
+}
+
+/// What the account's archive was given of a room.
+#[derive(Debug, Default)]
+pub struct Archive {
+    last: u64,
+    room_ids: BTreeSet<String>,
+}
+
+impl Archive {
+    /// B21.147: each message once. The archive itself leaves out what the room repeats and it has.
+    pub fn files(
+        &mut self,
+        id: u64,
+        room_id: Option<&String>,
+        is_past: bool,
+    ) -> Result<(), String> {
+        if id <= self.last {
+            return Err(format!("B21.148: the archive is given {id} after {}", self.last));
+        }
+        self.last = id;
+        match room_id {
+            Some(room_id) if !self.room_ids.insert(room_id.clone()) && !is_past => {
+                Err(format!("B21.147: the archive is given {room_id} twice"))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 pub struct World {
@@ -123,6 +152,7 @@ impl World {
                 nick: if setup.changes_nick { NickPolicy::Change } else { NickPolicy::Assign },
                 leave: if setup.never_leaves { LeavePolicy::Never } else { LeavePolicy::Auto },
                 history_size: setup.history_size,
+                archive: true,
                 max_occupants: setup.max_occupants,
                 max_rooms: setup.max_rooms,
                 join_timeout: TIMEOUT,

@@ -76,6 +76,22 @@ impl Host {
                 stream.mailbox.push_back(Mail::JoinAlone { stanza: stanza.clone() });
                 Ok(())
             }
+            Effect::Archive { archive_id, room_id, id, is_past, .. } => {
+                let stanza = with_id(&without_to(stanza()?), id);
+                self.file(account, *archive_id, room_id.as_deref(), stanza, *is_past);
+                Ok(())
+            }
+            Effect::Retract { room_id } => {
+                let stanza = stanza()?.clone();
+                self.take_back(account, room_id, &stanza);
+                Ok(())
+            }
+            Effect::Recall { recall } => {
+                let found = self.found(account, recall);
+                let stream = self.in_hand(in_hand)?;
+                recall.choose(found).iter().for_each(|stanza| stream.show(stanza));
+                Ok(())
+            }
             Effect::Private { targets } => {
                 let fork = without_to(stanza()?);
                 let mut is_there = false;
@@ -89,7 +105,7 @@ impl Host {
             }
             Effect::Fork { targets, id, own: is_own } => {
                 assert!(!targets.is_empty(), "a fork for nobody");
-                let fork = with_id(&without_to(stanza()?), id);
+                let fork = self.filed(account, with_id(&without_to(stanza()?), id));
                 for target in targets {
                     let jid = format!("{account}/{}", target.resource);
                     let stanza = if *is_own { own(&fork, &jid) } else { fork.clone() };

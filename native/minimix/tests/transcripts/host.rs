@@ -4,8 +4,8 @@
 use std::collections::{HashMap, VecDeque};
 
 use minimix::{
-    Account, Config, Environment, Input, Millis, Nick, Record, Room, RoomJid, SessionId, Standing,
-    Xml,
+    Account, Archived, Config, Environment, Input, Millis, Nick, Record, Room, RoomJid, SessionId,
+    Standing, Xml,
 };
 
 use crate::execute::InHand;
@@ -54,12 +54,17 @@ pub struct Host {
     pub bookmarked: VecDeque<Nick>,
     /// Rooms that the account is to leave.
     pub dismissed: VecDeque<RoomJid>,
+    /// The archives, in the order of their ids.
+    pub archives: HashMap<Account, Vec<Archived>>,
+    /// The archive's id of the stanza in hand, by account.
+    pub fresh: HashMap<Account, u64>,
     /// When the core is told the time.
     pub wakes_at: Option<Millis>,
     /// What was numbered so far.
     pub numbers: u64,
     room: Room,
-    now: Millis,
+    /// The time.
+    pub now: Millis,
 }
 
 impl Host {
@@ -81,6 +86,8 @@ impl Host {
             turns_wait: false,
             bookmarked: VecDeque::new(),
             dismissed: VecDeque::new(),
+            archives: HashMap::new(),
+            fresh: HashMap::new(),
             wakes_at: None,
             numbers: 0,
             room: Room::new(room(), Millis(MORNING)),
@@ -144,7 +151,10 @@ impl Host {
             self.server_got.push_back(stanza.clone());
             return Ok(());
         }
-        let input = Input::FromRoom { nick: nick(from), stanza: without_to(stanza) };
+        let nick = nick(from);
+        let archive_id = Some(self.now.0 * 1_000);
+        let input = Input::FromRoom { nick, stanza: without_to(stanza), archive_id };
+        self.fresh.clear();
         self.bring(input, &InHand { account: &account, stanza: Some(stanza), stream: None })
     }
 

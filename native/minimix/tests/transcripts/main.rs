@@ -1,6 +1,7 @@
 //! Plays the transcripts of `test/transcripts` against the core and reports like the test
 //! harness of Rust: `cargo test -p minimix --test transcripts [part of a name]`.
 
+mod archive;
 mod execute;
 mod host;
 mod pattern;

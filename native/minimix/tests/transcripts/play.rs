@@ -75,6 +75,7 @@ impl Play {
             }
             Action::TurnComes => self.host.turn_comes(),
             Action::Stored { place, nick } => self.stored(place, nick.as_deref()),
+            Action::ArchiveHolds(text) => self.archive_holds(text),
             Action::LongestDetached(room) => {
                 self.host.longest_detached = Some(RoomJid::from(room.as_str()));
                 Ok(())
@@ -142,6 +143,21 @@ impl Play {
                     format!("{who}: {why}\n  expected {expected}\n  gets     {found}")
                 },
             )?;
+        }
+        Ok(())
+    }
+
+    fn archive_holds(&mut self, text: &str) -> Result<(), String> {
+        self.context.me = None;
+        let expected = words::stanzas(text, &self.context)?;
+        let archive = self.host.archives.get(&Account::from(address("alice").as_str()));
+        let found: Vec<Xml> =
+            archive.into_iter().flatten().map(|one| one.message.clone()).collect();
+        is(&expected.len().to_string(), &found.len().to_string())
+            .map_err(|why| format!("messages in the archive: {why}: {found:?}"))?;
+        for (expected, found) in expected.iter().zip(&found) {
+            pattern::compare(expected.root(), found.root(), &mut self.context.names)
+                .map_err(|why| format!("the archive: {why}\n  holds {}", shown(found)))?;
         }
         Ok(())
     }
@@ -237,6 +253,7 @@ impl Play {
             ("join_timeout", _) => config.join_timeout = time()?,
             ("detached_ttl", _) => config.detached_ttl = time()?,
             ("ping_interval", _) => config.ping_interval = time()?,
+            ("archive", "on") => config.archive = true,
             ("history_size", _) => config.history_size = count()?,
             ("max_rooms", _) => config.max_rooms = count()?,
             ("max_occupants", _) => config.max_occupants = count()?,

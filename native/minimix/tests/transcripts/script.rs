@@ -59,6 +59,7 @@ impl Step {
                 | Action::Silence
                 | Action::BookmarkGets(_)
                 | Action::Stored { .. }
+                | Action::ArchiveHolds(_)
                 | Action::Dismissed(_)
         )
     }
@@ -112,6 +113,8 @@ pub enum Action {
     TurnComes,
     /// `stored joined ally`, `stored nothing`
     Stored { place: String, nick: Option<String> },
+    /// `archive holds …`, `archive holds nothing`
+    ArchiveHolds(String),
     /// `is longest detached in other`
     LongestDetached(String),
     /// `account leaves other`
@@ -298,6 +301,7 @@ fn action(line: &str) -> Result<Action, String> {
             place: (*place).to_owned(),
             nick: nick.first().map(|nick| (*nick).to_owned()),
         },
+        ["archive", "holds"] | ["archive", "holds", "nothing"] => Action::ArchiveHolds(text),
         ["is", "longest", "detached", "in", room] => Action::LongestDetached((*room).to_owned()),
         ["account", "leaves", room] => Action::Dismissed((*room).to_owned()),
         ["after", number, unit] => Action::After(milliseconds(number, unit)?),
