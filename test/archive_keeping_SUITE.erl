@@ -1,0 +1,228 @@
+%% The archive and a database that is slow, away, or refuses something; and what a device has missed.
+-module(archive_keeping_SUITE).
+
+-export([all/0, groups/0, init_per_group/2, end_per_group/2, init_per_testcase/2, end_per_testcase/2]).
+-export([
+    while_the_database_is_away_nobody_waits/1,
+    a_message_that_the_database_refuses_keeps_no_other/1,
+    what_is_too_much_is_lost_and_counted/1,
+    what_waits_is_written_when_the_module_stops/1,
+    a_long_message_is_archived/1,
+    a_device_is_told_what_it_missed/1,
+    it_is_told_so_after_a_restart/1,
+    it_is_told_what_is_remembered_while_the_database_is_away/1,
+    without_a_database_the_option_is_refused/1,
+    a_reload_that_takes_the_database_away_turns_it_off/1
+]).
+
+-include("support/mmx.hrl").
+
+-import(mmx_archive, [groupchat/1, groupchat/2]).
+
+all() ->
+    [{group, Kind} || {Kind, _, _} <- groups()].
+
+groups() ->
+    [{Kind, [], [Case || Case <- cases(?MODULE), not lists:member(Case, [all, groups]), is_for(Kind, Case)]} || Kind <- [sqlite, pgsql]].
+
+%% SQLite takes everything that Erlang can send it.
+is_for(sqlite, a_message_that_the_database_refuses_keeps_no_other) -> false;
+is_for(_, _) -> true.
+
+options(Options) ->
+    beside_plain(maps:merge(#{rejoin_rate => 1000, history_size => 2}, Options)).
+
+init_per_group(Kind, Config) ->
+    Keeper = mmx_keeper:start(Kind, fun(Database) -> mmx_archive:options(Database, options(#{})) end),
+    [{keeper, Keeper} | Config].
+
+end_per_group(_Kind, Config) ->
+    mmx_keeper:stop(?config(keeper, Config)).
+
+init_per_testcase(_Case, Config) ->
+    [{server, mmx_keeper:server(?config(keeper, Config))} | Config].
+
+end_per_testcase(_Case, _Config) ->
+    ok.
+
+tell(Bob, Room, Sessions, Numbers) ->
+    [told(Bob, Room, integer_to_binary(Number), Sessions) || Number <- Numbers],
+    ok.
+
+texts(Numbers) ->
+    [integer_to_binary(Number) || Number <- Numbers].
+
+figure(Config, Name) ->
+    Stats = mmx_server:rpc(?config(server, Config), minimix_stats, all, [[mmx_server:host(?config(server, Config))]]),
+    binary_to_integer(proplists:get_value(Name, Stats)).
+
+%% I9, I10, B21.147 (XEP-0313 §6.1)
+while_the_database_is_away_nobody_waits(Config) ->
+    with_two(Config, fun(Room, Bob, Phone, Desk) ->
+        ok = tell(Bob, Room, [Phone, Desk], [1]),
+        ok = mmx_archive:flush(?config(server, Config)),
+        ok = mmx_keeper:away(?config(keeper, Config)),
+        try
+            ok = tell(Bob, Room, [Phone, Desk], lists:seq(2, 30)),
+            ?assert(figure(Config, <<"archive_waiting">>) >= 29)
+        after
+            ok = mmx_keeper:back(?config(keeper, Config))
+        end,
+        ok = tell(Bob, Room, [Phone, Desk], [31]),
+        mmx_server:wait_until("all is written", fun() -> figure(Config, <<"archive_waiting">>) =:= 0 end),
+        ?assertEqual(texts(lists:seq(1, 31)), bodies(groupchat(Phone)))
+    end).
+
+%% I10, B21.147 (XEP-0313 §6.1)
+a_message_that_the_database_refuses_keeps_no_other(Config) ->
+    with_two(Config, fun(Room, Bob, Phone, Desk) ->
+        ok = tell(Bob, Room, [Phone, Desk, Bob], [1]),
+        Lost = figure(Config, <<"archive_lost">>),
+        %% No client could read it.
+        Pids = [mmx_server:c2s_pid(?config(server, Config), jid(Session)) || Session <- [Phone, Desk]],
+        [Alice, _] = binary:split(account(Phone), <<"@">>),
+        ok = lists:foreach(fun mmx_client:close/1, [Phone, Desk]),
+        ok = lists:foreach(fun(Pid) -> gone(Config, Pid) end, Pids),
+        Element = message(<<Alice/binary, "@", (mmx_server:host(?config(server, Config)))/binary>>, groupchat, [el(body, [], [<<"a", 0, "b">>])]),
+        From = [{<<"from">>, <<Room/binary, "/bob">>}],
+        ok = route(Config, Element#xmlel{attrs = From ++ Element#xmlel.attrs}),
+        ok = tell(Bob, Room, [Bob], [2]),
+        ok = mmx_archive:flush(?config(server, Config)),
+        ?assertEqual(Lost + 1, figure(Config, <<"archive_lost">>)),
+        Again = connect(?config(server, Config), <<Alice/binary, "/tablet">>),
+        ?assertEqual(texts([1, 2]), bodies(groupchat(Again))),
+        mmx_client:abandon(Again)
+    end).
+
+route(Config, Element) ->
+    Server = ?config(server, Config),
+    Stanza = mmx_server:rpc(Server, xmpp, decode, [Element, <<"jabber:client">>, [ignore_els]]),
+    mmx_server:rpc(Server, ejabberd_router, route, [Stanza]).
+
+%% I10 (XEP-0313 §6.1)
+what_is_too_much_is_lost_and_counted(Config) ->
+    with_two(Config, fun(Room, Bob, Phone, Desk) ->
+        Server = ?config(server, Config),
+        Host = mmx_server:host(Server),
+        #{archive := Archive} = mmx_server:rpc(Server, minimix_state, find, [Host]),
+        ok = tell(Bob, Room, [Phone, Desk], [1]),
+        ok = mmx_archive:flush(Server),
+        Lost = figure(Config, <<"archive_lost">>),
+        %% As if so many messages waited.
+        ok = mmx_server:rpc(Server, atomics, add, [Archive, 3, 50_000]),
+        ok = tell(Bob, Room, [Phone, Desk], [2, 3]),
+        ok = mmx_server:rpc(Server, atomics, sub, [Archive, 3, 50_000]),
+        ok = tell(Bob, Room, [Phone, Desk], [4]),
+        ?assertEqual(texts([1, 4]), bodies(groupchat(Phone))),
+        ?assertEqual(Lost + 2, figure(Config, <<"archive_lost">>)),
+        Process = mmx_server:rpc(Server, gen_mod, get_module_proc, [Host, minimix_archive]),
+        _ = mmx_server:rpc(Server, erlang, send, [Process, minute]),
+        ok = mmx_archive:flush(Server),
+        ?assertNotEqual(nomatch, re:run(mmx_server:log(Server), "has not archived [0-9]+ messages"))
+    end).
+
+%% I10, B23.167 (XEP-0313 §6.1)
+what_waits_is_written_when_the_module_stops(Config) ->
+    with_two(Config, fun(Room, Bob, Phone, Desk) ->
+        Server = ?config(server, Config),
+        Host = mmx_server:host(Server),
+        Process = mmx_server:rpc(Server, gen_mod, get_module_proc, [Host, minimix_archive]),
+        ok = mmx_server:rpc(Server, sys, suspend, [Process]),
+        ok = tell(Bob, Room, [Phone, Desk], lists:seq(1, 10)),
+        ok = mmx_server:rpc(Server, sys, resume, [Process]),
+        ok = mmx_server:rpc(Server, gen_mod, stop_module, [Host, mod_minimix]),
+        ok = mmx_server:rpc(Server, gen_mod, start_module, [Host, mod_minimix]),
+        ?assertEqual(texts(lists:seq(1, 10)), bodies(groupchat(Phone)))
+    end).
+
+%% I10 (XEP-0313 §6.1)
+a_long_message_is_archived(Config) ->
+    with_two(Config, fun(Room, Bob, Phone, Desk) ->
+        Long = binary:copy(<<"0123456789">>, 90_000),
+        told(Bob, Room, Long, [Phone, Desk]),
+        ?assertEqual([Long], bodies(groupchat(Phone)))
+    end).
+
+%% B2.21, I3 (XEP-0045 §7.2.14)
+a_device_is_told_what_it_missed(Config) ->
+    with_two(Config, fun(Room, Bob, Phone, Desk) ->
+        ok = tell(Bob, Room, [Phone, Desk], [1]),
+        _ = leave(Desk, Room),
+        Since = stamp(erlang:system_time(millisecond)),
+        ok = tell(Bob, Room, [Phone], lists:seq(2, 20)),
+        ?assertEqual(texts(lists:seq(2, 20)), missed(Desk, Room, Since)),
+        ok = tell(Bob, Room, [Phone, Desk], [21]),
+        %% Who does not say since when gets what is remembered.
+        _ = leave(Desk, Room),
+        ?assertEqual(texts([20, 21]), bodies(join(Desk, Room, <<"alice">>)))
+    end).
+
+missed(Client, Room, Since) ->
+    bodies(join(Client, Room, <<"alice">>, #{history => [{since, Since}]})).
+
+%% Of a time that every message after it is later than.
+stamp(Millisecond) ->
+    ok = mmx_server:wait_until("a millisecond passes", fun() -> erlang:system_time(millisecond) > Millisecond + 1 end),
+    list_to_binary(calendar:system_time_to_rfc3339(Millisecond + 1, [{unit, millisecond}, {offset, "Z"}])).
+
+%% B2.21, B23.165 (XEP-0045 §7.2.14)
+it_is_told_so_after_a_restart(Config) ->
+    Server = ?config(server, Config),
+    Room = mmx_server:fresh_room(Server),
+    [Alice, Bob] = [mmx_server:fresh(Server, Name) || Name <- ["alice", "bob"]],
+    [OfBob, Phone] = [connect(Server, <<Who/binary, "/phone">>) || Who <- [Bob, Alice]],
+    _ = join(OfBob, Room, <<"bob">>),
+    <<"result">> = type(configure(OfBob, Room, #{<<"muc#roomconfig_persistentroom">> => <<"1">>, <<"mam">> => <<"1">>})),
+    _ = join(Phone, Room, <<"alice">>),
+    Since = stamp(erlang:system_time(millisecond)),
+    ok = tell(OfBob, Room, [Phone], lists:seq(1, 10)),
+    ok = mmx_archive:flush(Server),
+    ok = mmx_server:rpc(Server, mnesia, sync_log, []),
+    Again = mmx_keeper:again(?config(keeper, Config), restart),
+    Tablet = connect(Again, <<Alice/binary, "/tablet">>),
+    ?assertEqual(texts(lists:seq(1, 10)), missed(Tablet, Room, Since)),
+    mmx_client:abandon(Tablet).
+
+%% I9, B2.21 (XEP-0045 §7.2.14)
+it_is_told_what_is_remembered_while_the_database_is_away(Config) ->
+    with_two(Config, fun(Room, Bob, Phone, Desk) ->
+        _ = leave(Desk, Room),
+        Since = stamp(erlang:system_time(millisecond)),
+        ok = tell(Bob, Room, [Phone], lists:seq(1, 5)),
+        ok = mmx_keeper:away(?config(keeper, Config)),
+        try ?assertEqual(texts([4, 5]), missed(Desk, Room, Since))
+        after ok = mmx_keeper:back(?config(keeper, Config))
+        end,
+        mmx_server:wait_until("all is written", fun() -> figure(Config, <<"archive_waiting">>) =:= 0 end),
+        _ = leave(Desk, Room),
+        ?assertEqual(texts(lists:seq(1, 5)), missed(Desk, Room, Since))
+    end).
+
+%% I8, B21.152 (the option's documentation)
+without_a_database_the_option_is_refused(_Config) ->
+    Options = beside_plain(#{archive => true}),
+    Refused = fun(Modules) ->
+        try mmx_server:start(Options#{modules => Modules}) of
+            Server ->
+                ok = mmx_server:stop(Server),
+                started
+        catch
+            error:{ejabberd_did_not_start, _, _, Log} -> Log
+        end
+    end,
+    ?assertMatch({match, _}, re:run(Refused(#{}), "option 'archive' of mod_minimix cannot be 'true'.*db_type: sql", [dotall])).
+
+%% I8, B21.152 (the option's documentation)
+a_reload_that_takes_the_database_away_turns_it_off(Config) ->
+    Keeper = ?config(keeper, Config),
+    with_two(Config, fun(Room, Bob, Phone, Desk) ->
+        ok = tell(Bob, Room, [Phone, Desk], [1]),
+        ok = mmx_archive:flush(?config(server, Config)),
+        Other = fun(Database) -> mmx_archive:options(Database, (options(#{}))#{mam => #{db_type => mnesia}}) end,
+        ok = mmx_keeper:reconfigured(Keeper, Other),
+        ok = tell(Bob, Room, [Phone, Desk], [2]),
+        ?assertMatch({match, _}, re:run(mmx_server:log(mmx_keeper:server(Keeper)), "option 'archive' of mod_minimix cannot be 'true'")),
+        ok = mmx_keeper:reconfigured(Keeper, fun(Database) -> mmx_archive:options(Database, options(#{})) end),
+        ok = tell(Bob, Room, [Phone, Desk], [3]),
+        ?assertEqual(texts([1, 3]), bodies(groupchat(Phone)))
+    end).
