@@ -29,6 +29,8 @@ pub struct Attachment {
     pub phase: Phase,
     /// The nick that it asked for and did not get (XEP-0045 §7.2.2, code 210).
     pub refused_nick: Option<Nick>,
+    /// Whether its stream waits for it to come back (XEP-0198 §5).
+    pub is_asleep: bool,
 }
 
 /// How far a session has come on its way into the room.

@@ -23,6 +23,8 @@ pub struct Config {
     pub history_size: usize,
     /// Whether groupchat is kept in the account's own archive.
     pub archive: bool,
+    /// For which messages devices are woken.
+    pub push: Push,
     /// How long a room may be silent about a control presence.
     pub join_timeout: u64,
     /// Rooms that one account may be in.
@@ -75,6 +77,18 @@ pub enum OfflinePresence {
     Keep,
 }
 
+/// Values of the option `push`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Push {
+    /// For none.
+    None,
+    /// For those that name the account.
+    Mentions,
+    /// For all.
+    All,
+}
+
 impl Default for Config {
     fn default() -> Config {
         Config {
@@ -87,6 +101,7 @@ impl Default for Config {
             ping_interval: 15 * 60_000,
             history_size: 50,
             archive: false,
+            push: Push::Mentions,
             join_timeout: 60_000,
             max_rooms: 200,
             max_occupants: 5_000,

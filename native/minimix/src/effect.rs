@@ -120,6 +120,8 @@ pub enum Effect {
         /// What the room calls it.
         room_id: String,
     },
+    /// Wake the devices that have no session at all for the message in hand (XEP-0357).
+    Push,
     /// Deliver to the session in hand what this chooses of the account's archive.
     Recall {
         /// What it is to choose.

@@ -46,6 +46,7 @@ impl Membership {
             order,
             phase,
             refused_nick: None,
+            is_asleep: false,
         });
         match self.state {
             State::Over | State::Out | State::Ended { .. } => self.begin(cx),

@@ -58,6 +58,11 @@ pub enum Input {
         /// The stream that goes on.
         new: SessionId,
     },
+    /// A session's connection is lost, and its stream waits for it to come back (XEP-0198 §5).
+    Asleep {
+        /// The session.
+        session: SessionId,
+    },
     /// What was stored of the account in the room, after a restart.
     Restore {
         /// The record.

@@ -258,12 +258,15 @@ impl Membership {
         self.old_nicks.retain(|old| old.until > cx.now);
         self.begin_to_archive(cx);
         match input {
-            Input::FromSession { session, nick, stanza } => match stanza.root().name() {
-                "presence" => self.presence_from_session(cx, session, nick, stanza),
-                "message" => self.message_from_session(cx, &session, stanza),
-                "iq" => self.iq_from_session(cx, session, nick, &stanza),
-                _ => {}
-            },
+            Input::FromSession { session, nick, stanza } => {
+                self.set_asleep(session.id, false);
+                match stanza.root().name() {
+                    "presence" => self.presence_from_session(cx, session, nick, stanza),
+                    "message" => self.message_from_session(cx, &session, stanza),
+                    "iq" => self.iq_from_session(cx, session, nick, &stanza),
+                    _ => {}
+                }
+            }
             Input::FromRoom { nick, stanza, .. } => {
                 self.heard = cx.now;
                 self.pass_farewell(cx, &stanza);
@@ -280,6 +283,7 @@ impl Membership {
             // The room answers that itself.
             Input::Stranded { .. } => {}
             Input::Resumed { old, new } => self.resumed(cx, old, new),
+            Input::Asleep { session } => self.set_asleep(session, true),
             Input::Restore { record } => self.restore(cx, record),
             Input::Bookmark { bookmark } => self.bookmarked(cx, bookmark),
             Input::Command { command } => self.commanded(cx, command),
@@ -425,6 +429,7 @@ impl Membership {
     fn resumed(&mut self, cx: &mut Cx<'_>, old: SessionId, new: SessionId) {
         if let Some(attachment) = self.attachments.get_mut(old) {
             attachment.session = Session { id: new, resource: attachment.session.resource.clone() };
+            attachment.is_asleep = false;
             // An invitation to the old stream has gone with it.
             if attachment.is_due() {
                 cx.push(Effect::Invite { session: new });

@@ -67,4 +67,17 @@ pub struct Bookmark {
     pub nick: Option<Nick>,
     /// With which password.
     pub password: Option<String>,
+    /// For which messages the person wants to be told (XEP-0492).
+    pub notify: Option<Notify>,
+}
+
+/// A setting for one room (XEP-0492 §3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notify {
+    /// For each message.
+    Always,
+    /// For those that name the person.
+    OnMention,
+    /// For none.
+    Never,
 }

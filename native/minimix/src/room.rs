@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::author;
-use crate::config::Config;
+use crate::config::{Config, Push};
 use crate::effect::{Effect, Effects, Gate, StanzaError, Target};
 use crate::facts::{Counters, Facts, Tally};
 use crate::input::{Command, Input};
@@ -14,6 +14,7 @@ use crate::names::{Account, Millis, Nick, RoomJid, Session};
 use crate::record::Bookmark;
 use crate::request;
 use crate::state::State;
+use crate::xml::Xml;
 
 /// Accounts that one tick serves.
 const PER_TICK: usize = 64;
@@ -237,6 +238,12 @@ impl Room {
         self.memberships.get(account).map_or(0, |membership| membership.attachments.len())
     }
 
+    /// Whether a device is to be woken for a message that it was given and cannot read.
+    pub fn wakes(&self, account: &Account, message: &Xml, push: Push) -> bool {
+        let membership = self.memberships.get(account);
+        membership.is_some_and(|known| known.wakes(account, &self.jid, push, message.root()))
+    }
+
     /// What is to tell of an account.
     pub fn facts(&self, account: &Account) -> Option<Facts> {
         self.memberships.get(account)?.facts()
@@ -370,7 +377,6 @@ mod tests {
 
     use super::*;
     use crate::names::{Session, SessionId};
-    use crate::xml::Xml;
 
     const JOIN: &str =
         "<presence xmlns='jabber:client'><x xmlns='http://jabber.org/protocol/muc'/></presence>";

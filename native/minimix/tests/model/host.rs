@@ -155,7 +155,8 @@ impl World {
             Effect::Archive { archive_id, room_id, is_past, .. } => {
                 self.pair(account, room).archive.files(*archive_id, room_id.as_ref(), *is_past)?;
             }
-            Effect::Bookmark { .. } | Effect::Dismiss { .. } | Effect::Retract { .. } => {}
+            Effect::Bookmark { .. } | Effect::Dismiss { .. } => {}
+            Effect::Retract { .. } | Effect::Push => {}
             // It was made a replay.
             Effect::Recall { .. } => {}
             Effect::Reject { .. } | Effect::Result => {}

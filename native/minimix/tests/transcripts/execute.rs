@@ -81,6 +81,10 @@ impl Host {
                 self.file(account, *archive_id, room_id.as_deref(), stanza, *is_past);
                 Ok(())
             }
+            Effect::Push => {
+                self.woken += 1;
+                Ok(())
+            }
             Effect::Retract { room_id } => {
                 let stanza = stanza()?.clone();
                 self.take_back(account, room_id, &stanza);

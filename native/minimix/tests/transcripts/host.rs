@@ -58,6 +58,8 @@ pub struct Host {
     pub archives: HashMap<Account, Vec<Archived>>,
     /// The archive's id of the stanza in hand, by account.
     pub fresh: HashMap<Account, u64>,
+    /// How often the devices without a session are to be woken.
+    pub woken: usize,
     /// When the core is told the time.
     pub wakes_at: Option<Millis>,
     /// What was numbered so far.
@@ -87,6 +89,7 @@ impl Host {
             bookmarked: VecDeque::new(),
             dismissed: VecDeque::new(),
             archives: HashMap::new(),
+            woken: 0,
             fresh: HashMap::new(),
             wakes_at: None,
             numbers: 0,

@@ -1,7 +1,8 @@
 //! Plays one case: brings its steps to the host and compares what everybody gets.
 
 use minimix::{
-    Account, Input, LeavePolicy, NickPolicy, OccupantAddress, OfflinePresence, Place, RoomJid, Xml,
+    Account, Input, LeavePolicy, NickPolicy, OccupantAddress, OfflinePresence, Place, Push,
+    RoomJid, Xml,
 };
 
 use crate::host::Host;
@@ -75,6 +76,10 @@ impl Play {
             }
             Action::TurnComes => self.host.turn_comes(),
             Action::Stored { place, nick } => self.stored(place, nick.as_deref()),
+            Action::Woken => match std::mem::take(&mut self.host.woken) {
+                1 => Ok(()),
+                times => Err(format!("devices are woken {times} times")),
+            },
             Action::ArchiveHolds(text) => self.archive_holds(text),
             Action::LongestDetached(room) => {
                 self.host.longest_detached = Some(RoomJid::from(room.as_str()));
@@ -195,6 +200,9 @@ impl Play {
         if let Some(room) = self.host.dismissed.front() {
             return Err(format!("account leaves {room}"));
         }
+        if self.host.woken > 0 {
+            return Err("devices are woken".to_owned());
+        }
         if let Some(stanza) = self.host.server_got.front() {
             return Err(format!("server gets {}", shown(stanza)));
         }
@@ -224,6 +232,10 @@ impl Play {
                 })?;
             }
             StreamEvent::Resumes => self.host.resumes(who)?,
+            StreamEvent::FallsAsleep => {
+                let session = self.host.stream(who).id;
+                self.host.happens(Input::Asleep { session })?;
+            }
         }
         Ok(())
     }
@@ -254,6 +266,9 @@ impl Play {
             ("detached_ttl", _) => config.detached_ttl = time()?,
             ("ping_interval", _) => config.ping_interval = time()?,
             ("archive", "on") => config.archive = true,
+            ("push", "none") => config.push = Push::None,
+            ("push", "mentions") => config.push = Push::Mentions,
+            ("push", "all") => config.push = Push::All,
             ("history_size", _) => config.history_size = count()?,
             ("max_rooms", _) => config.max_rooms = count()?,
             ("max_occupants", _) => config.max_occupants = count()?,

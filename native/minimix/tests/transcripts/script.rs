@@ -17,7 +17,7 @@
 use std::fs;
 use std::path::Path;
 
-use minimix::{Bookmark, Command, Nick};
+use minimix::{Bookmark, Command, Nick, Notify};
 
 /// Who may do or get something.
 const PEOPLE: [&str; 7] =
@@ -60,6 +60,7 @@ impl Step {
                 | Action::BookmarkGets(_)
                 | Action::Stored { .. }
                 | Action::ArchiveHolds(_)
+                | Action::Woken
                 | Action::Dismissed(_)
         )
     }
@@ -113,6 +114,8 @@ pub enum Action {
     TurnComes,
     /// `stored joined ally`, `stored nothing`
     Stored { place: String, nick: Option<String> },
+    /// `devices are woken`
+    Woken,
     /// `archive holds …`, `archive holds nothing`
     ArchiveHolds(String),
     /// `is longest detached in other`
@@ -136,6 +139,8 @@ pub enum StreamEvent {
     GoesOffline,
     /// It is resumed by another.
     Resumes,
+    /// Its connection is lost, and it waits.
+    FallsAsleep,
 }
 
 impl Book {
@@ -301,6 +306,7 @@ fn action(line: &str) -> Result<Action, String> {
             place: (*place).to_owned(),
             nick: nick.first().map(|nick| (*nick).to_owned()),
         },
+        ["devices", "are", "woken"] => Action::Woken,
         ["archive", "holds"] | ["archive", "holds", "nothing"] => Action::ArchiveHolds(text),
         ["is", "longest", "detached", "in", room] => Action::LongestDetached((*room).to_owned()),
         ["account", "leaves", room] => Action::Dismissed((*room).to_owned()),
@@ -313,6 +319,7 @@ fn action(line: &str) -> Result<Action, String> {
         [who, "goes", "on"] => stream(person(who)?, StreamEvent::GoesOn),
         [who, "disconnects"] => stream(person(who)?, StreamEvent::Disconnects),
         [who, "goes", "offline"] => stream(person(who)?, StreamEvent::GoesOffline),
+        [who, "falls", "asleep"] => stream(person(who)?, StreamEvent::FallsAsleep),
         [who, "resumes"] => stream(person(who)?, StreamEvent::Resumes),
         [who @ .., "gets" | "get", "nothing"] | [who @ .., "gets" | "get"] => {
             Action::Get { who: who.iter().map(person).collect::<Result<_, _>>()?, times, text }
@@ -336,6 +343,9 @@ fn bookmark(what: &str, rest: &[&str]) -> Result<Bookmark, String> {
         match pair {
             ["nick", nick] => bookmark.nick = Some(Nick::from(*nick)),
             ["password", password] => bookmark.password = Some((*password).to_owned()),
+            ["notify", "always"] => bookmark.notify = Some(Notify::Always),
+            ["notify", "mentions"] => bookmark.notify = Some(Notify::OnMention),
+            ["notify", "never"] => bookmark.notify = Some(Notify::Never),
             _ => return Err("nick or password?".to_owned()),
         }
     }
