@@ -102,10 +102,8 @@ impl Membership {
         let asker = asker.filter(|asker| self.attachments.attached(asker.by.session).is_some());
         let (by, id) = asker.map_or((None, None), |asker| (Some(asker.by), asker.id));
         let is_shown = |wanted: &Xml| {
-            self.shown.as_ref().is_some_and(|shown| match by {
-                Some(_) => shown == wanted,
-                None => showing::is_alike(shown, wanted),
-            })
+            let is_meant = by.is_some();
+            self.shown.as_ref().is_some_and(|shown| showing::is_alike(shown, wanted, is_meant))
         };
         if let Some(wanted) = self.wanted(cx)
             && !is_shown(&wanted)

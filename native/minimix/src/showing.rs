@@ -5,8 +5,9 @@ use std::cmp::Reverse;
 
 use crate::attachments::{Attachment, Attachments};
 use crate::names::{Millis, Resource};
-use crate::xml::Xml;
+use crate::xml::{Element, Xml};
 
+const NS_IDLE: &str = "urn:xmpp:idle:1";
 const NS_LAST: &str = "jabber:iq:last";
 /// Lost sessions that are remembered per account and room.
 const MAX_LOST: usize = 8;
@@ -70,10 +71,15 @@ pub fn best<'a>(attachments: &'a Attachments, lost: &'a LostSessions) -> Option<
 }
 
 /// Whether they say the same but for how long somebody has been idle, which each session tells
-/// from its own point of view (XEP-0256 §3).
-pub fn is_alike(one: &Xml, other: &Xml) -> bool {
-    let without_idle =
-        |presence: &Xml| presence.edited(&[], |child| !child.is("query", NS_LAST), &[]);
+/// from its own point of view. How many seconds that is (XEP-0256 §3) clients repeat whenever they
+/// come back; since when (XEP-0319 §3) they tell the room that they mean to tell.
+pub fn is_alike(one: &Xml, other: &Xml, is_meant: bool) -> bool {
+    let without_idle = |presence: &Xml| {
+        let is_idle = |child: Element<'_>| {
+            child.is("query", NS_LAST) || (!is_meant && child.is("idle", NS_IDLE))
+        };
+        presence.edited(&[], |child| !is_idle(child), &[])
+    };
     one == other || without_idle(one) == without_idle(other)
 }
 
