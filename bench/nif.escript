@@ -67,7 +67,7 @@ join(Core, Resource) ->
     minimix_nif:handle(Core, <<"alice@home.example">>, <<"room@rooms.example">>, Input, 1_000).
 
 from_room(Core, Nick, Stanza) ->
-    minimix_nif:handle(Core, <<"alice@home.example">>, <<"room@rooms.example">>, {room, Nick, Stanza}, 1_000).
+    minimix_nif:handle(Core, <<"alice@home.example">>, <<"room@rooms.example">>, {room, Nick, Stanza, none}, 1_000).
 
 nick(N) ->
     iolist_to_binary(io_lib:format("n~5..0B", [N])).

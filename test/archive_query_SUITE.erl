@@ -20,7 +20,8 @@
     odd_ids_do_no_harm/1,
     nobody_else_gets_the_archive/1,
     many_queries_at_once_are_answered_or_refused/1,
-    the_first_query_begins_the_archive/1
+    the_first_query_begins_the_archive/1,
+    slixmpp_reads_both_kinds/1
 ]).
 
 -include("support/mmx.hrl").
@@ -293,3 +294,17 @@ the_first_query_begins_the_archive(Config) ->
     after
         true = mmx_server:rpc(Server, ets, insert, [ejabberd_modules, Entry])
     end.
+
+%% B21.150, B21.151 (XEP-0313 §4.1.4, §4.1.5, with a client that no one here wrote)
+slixmpp_reads_both_kinds(Config) ->
+    with_talk(Config, mixed(), fun(_Room, _Bob, Phone, _Desk) ->
+        [User, _] = binary:split(account(Phone), <<"@">>),
+        Slix = mmx_slix:connect(?config(server, Config), [User, "/slixmpp"]),
+        Archive = mmx_slix:own_archive(Slix, 2, <<"2026-01-01T00:00:00Z">>),
+        ok = mmx_slix:close(Slix),
+        Kind = fun(room) -> <<"groupchat">>; (private) -> <<"chat">> end,
+        All = [[Kind(Way), Text] || {Way, Text} <- mixed()],
+        ?assertMatch(#{<<"forwards">> := All}, Archive),
+        ?assertEqual(lists:sort(All), lists:sort(maps:get(<<"backwards">>, Archive))),
+        ?assert(lists:member(<<"include-groupchat">>, maps:get(<<"fields">>, Archive)))
+    end).

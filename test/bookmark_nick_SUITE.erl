@@ -171,7 +171,7 @@ a_change_at_the_same_time_is_kept(Config) ->
     disturbed(Alice, publishing(Config, Alice, Theirs)),
     Merged = conference([{name, <<"Renamed">>}], [el(nick, [], [<<"Bob">>])]),
     ?assertEqual([{?ROOM, to_text(sorted(Merged))}], items(Alice)),
-    ?assertEqual([{?ROOM, #{autojoin => false, nick => <<"Bob">>, password => none}}], told(Alice)).
+    ?assertEqual([{?ROOM, #{autojoin => false, nick => <<"Bob">>, password => none, notify => none}}], told(Alice)).
 
 %% B20.141 (XEP-0402 §3.4)
 a_nick_chosen_at_the_same_time_counts(Config) ->
@@ -179,7 +179,7 @@ a_nick_chosen_at_the_same_time_counts(Config) ->
     Theirs = conference([{autojoin, <<"true">>}], [el(nick, [], [<<"Carol">>])]),
     disturbed(Alice, publishing(Config, Alice, Theirs)),
     ?assertEqual([{?ROOM, to_text(sorted(Theirs))}], items(Alice)),
-    ?assertEqual([{?ROOM, #{autojoin => true, nick => <<"Carol">>, password => none}}], told(Alice)).
+    ?assertEqual([{?ROOM, #{autojoin => true, nick => <<"Carol">>, password => none, notify => none}}], told(Alice)).
 
 %% B20.140, B20.141
 a_retract_at_the_same_time_counts(Config) ->
@@ -214,7 +214,7 @@ a_later_change_counts(Config) ->
     ok = set_nick(Alice, ?ROOM, <<"Bob">>),
     Later = conference([], [el(nick, [], [<<"Alice">>])]),
     ok = publish(Alice, ?ROOM, Later),
-    ?assertEqual([{?ROOM, #{autojoin => false, nick => <<"Alice">>, password => none}}], told(Alice)),
+    ?assertEqual([{?ROOM, #{autojoin => false, nick => <<"Alice">>, password => none, notify => none}}], told(Alice)),
     ?assertEqual([{?ROOM, to_text(sorted(Later))}], items(Alice)),
     ok = retract(Alice, ?ROOM),
     ?assertEqual([{?ROOM, none}], told(Alice)),

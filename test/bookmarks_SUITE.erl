@@ -58,7 +58,7 @@ a_bookmark_says_whether_and_how_to_join(Config) ->
     ok = publish(Alice, ?ROOM, conference([], [])),
     ?assertEqual(
         [
-            {?ROOM, #{autojoin => true, nick => <<"Alice">>, password => <<"open sesame">>}},
+            {?ROOM, #{autojoin => true, nick => <<"Alice">>, password => <<"open sesame">>, notify => none}},
             {?ROOM, autojoin(true)},
             {?ROOM, autojoin(false)},
             {?ROOM, autojoin(false)}
@@ -238,7 +238,7 @@ a_removed_account_has_no_bookmarks(Config) ->
     is_content(Config).
 
 autojoin(Switch) ->
-    #{autojoin => Switch, nick => none, password => none}.
+    #{autojoin => Switch, nick => none, password => none, notify => none}.
 
 autojoining(Children) ->
     conference([{autojoin, <<"true">>}], Children).

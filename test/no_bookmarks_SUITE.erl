@@ -58,7 +58,7 @@ private() ->
     mmx_bookmarks:storage([{?ROOM, [{autojoin, <<"true">>}], []}]).
 
 autojoin() ->
-    #{autojoin => true, nick => none, password => none}.
+    #{autojoin => true, nick => none, password => none, notify => none}.
 
 %% I8 (XEP-0049, XEP-0411 are optional)
 without_private_storage_pep_is_followed(_Config) ->

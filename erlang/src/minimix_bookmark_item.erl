@@ -8,7 +8,9 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--type bookmark() :: #{autojoin := boolean(), nick := binary() | none, password := binary() | none}.
+-define(NS_NOTIFY, <<"urn:xmpp:notification-settings:1">>).
+
+-type bookmark() :: minimix_nif:bookmark().
 %% What an item holds; none, when there is no item.
 -type payload() :: xmlel() | none.
 
@@ -34,12 +36,31 @@ bookmark(#xmlel{name = <<"conference">>} = Conference) ->
         ?NS_PEP_BOOKMARKS ->
             #{autojoin => is_true(fxml:get_tag_attr_s(<<"autojoin">>, Conference)),
               nick => nick(Conference),
-              password => text(Conference, <<"password">>)};
+              password => text(Conference, <<"password">>),
+              notify => notify(Conference)};
         _ ->
             none
     end;
 bookmark(_) ->
     none.
+
+%% What counts for devices of every kind (XEP-0492 3.1): which kind a device is only its client knows.
+notify(#xmlel{children = Children}) ->
+    Settings = [Setting || #xmlel{} = Extensions <- Children, is_own(Extensions, <<"extensions">>),
+                           #xmlel{name = <<"notify">>} = Notify <- Extensions#xmlel.children,
+                           fxml:get_tag_attr_s(<<"xmlns">>, Notify) =:= ?NS_NOTIFY,
+                           #xmlel{name = Name, attrs = Attrs} <- Notify#xmlel.children,
+                           not lists:keymember(<<"identity-category">>, 1, Attrs),
+                           Setting <- setting(Name)],
+    case Settings of
+        [First | _] -> First;
+        [] -> none
+    end.
+
+setting(<<"always">>) -> [always];
+setting(<<"on-mention">>) -> [on_mention];
+setting(<<"never">>) -> [never];
+setting(_) -> [].
 
 is_true(Value) ->
     lists:member(Value, [<<"true">>, <<"1">>]).

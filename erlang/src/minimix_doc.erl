@@ -50,6 +50,10 @@ options() ->
      option(archive, "true | false",
             ?T("Whether what is said in rooms is kept in the account's own archive, once for each "
                "message. This needs mod_mam with an SQL database. The default value is 'false'.")),
+     option(push, "none | mentions | all",
+            ?T("For which messages of rooms devices are woken that are not connected: none, those that "
+               "name the account, or all. What a bookmark says for its room counts first (XEP-0492). This needs "
+               "mod_push. The default value is 'mentions'.")),
      option(join_timeout, "timeout()",
             ?T("How long a room may take to answer. The default value is '60 seconds'.")),
      option(max_rooms, "pos_integer()",

@@ -4,7 +4,7 @@
 
 -export([from_session/3, from_room/3, catch_up/3, stranded/4, declined/4]).
 -export([restore/4, bookmark/4, bookmarked_rooms/2, forget_bookmarks/1, turn/3, doubt/2, gap/2, dismiss/3, command/4]).
--export([session_gone/4, session_resumed/4, stop_account/2, stop_all/1]).
+-export([session_gone/4, session_asleep/3, session_resumed/4, wakes/4, stop_account/2, stop_all/1]).
 -export([let_go/3, let_go_if_barred/3, let_go_unserved/1]).
 -export([rooms/1, rooms_of/2, facts/2, counts/1, tick/2]).
 
@@ -122,6 +122,17 @@ session_gone(State, Account, Pid, none) ->
     in_all_rooms(State, Account, {detach, Pid, none});
 session_gone(State, Account, Pid, Presence) ->
     in_all_rooms(State, Account, {detach, Pid, minimix_stanza:to_element(Presence)}).
+
+%% @doc A session's connection is lost, and its stream waits for it.
+-spec session_asleep(state(), jid:jid(), pid()) -> ok.
+session_asleep(State, Account, Pid) ->
+    in_all_rooms(State, Account, {asleep, Pid}).
+
+%% @doc Whether a device is to be woken for a message that it was given and cannot read.
+-spec wakes(state(), jid:jid(), jid:ljid(), message()) -> boolean().
+wakes(State, Account, Room, Message) ->
+    minimix_nif:wakes(minimix_state:core(State), minimix_stanza:account(Account), minimix_stanza:room_address(Room),
+                      minimix_stanza:to_element(Message)).
 
 -spec session_resumed(state(), jid:jid(), Old :: pid(), New :: pid()) -> ok.
 session_resumed(State, Account, Old, New) ->

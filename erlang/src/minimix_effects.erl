@@ -71,6 +71,9 @@ effect({archive, ArchiveId, RoomId, Id, Size, true}, #{stanza := Stanza, account
 effect({retract, RoomId}, #{account := Account, room := Room, stanza := Retraction} = Context) ->
     ok = minimix_archive:retract(Account, Room, RoomId, Retraction),
     Context;
+effect(push, #{account := Account, stanza := Stanza} = Context) ->
+    ok = minimix_push:push(Account, Stanza),
+    Context;
 effect({recall, Recall, Since, Last}, #{account := Account, room := Room} = Context) ->
     Found = minimix_archive_query:recall(Account, Room, Since, Last),
     {Elements, Rest} = minimix_nif:chosen(Recall, Found),

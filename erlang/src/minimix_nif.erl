@@ -4,7 +4,7 @@
 %%% resourceprep), stanzas come and go without `to` unless they are sent to a room.
 -module(minimix_nif).
 
--export([is_loaded/0, new/1, configure/2, handle/5, tick/3, replay_next/1, chosen/2, tombstone/4,
+-export([is_loaded/0, new/1, configure/2, handle/5, tick/3, replay_next/1, chosen/2, tombstone/4, wakes/4,
          rooms/2, accounts/1, facts/2, counts/1, version/0, library/0]).
 -export_type([core/0, config/0, record/0, bookmark/0, command/0, stage/0, facts/0, counts/0,
               input/0, effect/0, effects/0, target/0, replay/0, recall/0, new_id/0]).
@@ -29,13 +29,14 @@
           ping_interval := pos_integer(),
           history_size := non_neg_integer(),
           archive := boolean(),
+          push := none | mentions | all,
           join_timeout := pos_integer(),
           max_rooms := pos_integer(),
           max_occupants := pos_integer()}.
 -type nick() :: binary() | none.
 %% `session': a session sent a stanza; `room': the room or an occupant did; `catch_up': a session
 %% comes for what `invite' promised; `stranded': one believes to be there since an earlier core said so; `declined': a `join' was not sent;
-%% `detach': a stream ended; `resumed': another one goes on; `restore': what was stored;
+%% `detach': a stream ended; `resumed': another one goes on; `asleep': it waits for its client; `restore': what was stored;
 %% `bookmark': what it says now; `command': an admin's word; `turn': the service may be asked;
 %% `doubt': the link was broken; `gap': what the room said may not have arrived; `dismiss': another
 %% room needs the place; `stop': tell everybody and leave.
@@ -47,6 +48,7 @@
         {declined, Epoch :: pos_integer()} |
         {detach, pid(), fxml:xmlel() | none} |
         {resumed, Old :: pid(), New :: pid()} |
+        {asleep, pid()} |
         {restore, record()} |
         {bookmark, bookmark() | none} |
         {command, command()} |
@@ -64,7 +66,10 @@
           seen_id := binary() | none,
           detached_at := non_neg_integer() | none}.
 -type bookmark() ::
-        #{autojoin := boolean(), nick := binary() | none, password := binary() | none}.
+        #{autojoin := boolean(),
+          nick := binary() | none,
+          password := binary() | none,
+          notify := always | on_mention | never | none}.
 -type command() :: {join, Nick :: binary(), Password :: binary() | none} | leave | rejoin.
 -type stage() :: joining | joined | away | leaving | out.
 %% One account in one room. Times are milliseconds since the epoch of Unix.
@@ -113,6 +118,7 @@
         {archive, ArchiveId :: pos_integer(), RoomId :: binary() | none, new_id(), Size :: non_neg_integer(),
          IsPast :: boolean()} |
         {retract, RoomId :: binary()} |
+        push |
         {recall, recall(), Since :: non_neg_integer(), Last :: pos_integer()} |
         {fork, [target()], new_id(), IsOwn :: boolean()} |
         {private, [target()]} |
@@ -227,6 +233,11 @@ tick(_Core, _Room, _Now) ->
 %% @doc The next stanzas of a replay.
 -spec replay_next(replay()) -> {[fxml:xmlel()], replay() | done}.
 replay_next(_Replay) ->
+    erlang:nif_error({nif_not_loaded, ?MODULE}).
+
+%% @doc Whether a device is to be woken for a message of a room that it was given and cannot read.
+-spec wakes(core(), Account :: binary(), Room :: binary(), fxml:xmlel()) -> boolean().
+wakes(_Core, _Account, _Room, _Message) ->
     erlang:nif_error({nif_not_loaded, ?MODULE}).
 
 %% @doc A replay with what the archive holds, each with its id there.

@@ -54,7 +54,7 @@ start(Host, Opts) ->
     end.
 
 %% What runs beside the core, each after what it calls.
--define(PARTS, [minimix_archive, minimix_store, minimix_turns, minimix_links, minimix_host, minimix_bookmarks]).
+-define(PARTS, [minimix_archive, minimix_push, minimix_store, minimix_turns, minimix_links, minimix_host, minimix_bookmarks]).
 
 %% @doc Starts what runs beside the core.
 -spec start_parts(binary(), gen_mod:opts()) -> ok.
@@ -86,6 +86,7 @@ stop_parts(Host) ->
 -spec handlers() -> [{Hook :: atom(), module(), Priority :: integer()}].
 handlers() ->
     [{Hook, minimix_hooks, Priority} || {Hook, Priority} <- hooks()]
+        ++ [{Hook, minimix_push_hooks, Priority} || {Hook, Priority} <- push_hooks()]
         ++ [{Hook, minimix_archive_hooks, Priority} || {Hook, Priority} <- archive_hooks()]
         ++ [{Hook, minimix_bookmark_hooks, Priority} || {Hook, Priority} <- bookmark_hooks()].
 
@@ -129,6 +130,13 @@ archive_hooks() ->
      %% After mod_mam at 50.
      {disco_sm_features, 60},
      {remove_user, 51}].
+
+%% On both sides of mod_push and mod_push_keepalive at 50.
+push_hooks() ->
+    [{c2s_session_pending, 49},
+     {c2s_session_pending, 51},
+     {c2s_handle_send, 49},
+     {c2s_handle_send, 51}].
 
 bookmark_hooks() ->
     [%% Before mod_private at 50, which publishes on in the legacy storages.
@@ -266,7 +274,7 @@ matches(Address, Pattern) ->
 -spec config(gen_mod:opts()) -> minimix_nif:config().
 config(Opts) ->
     Decisive = [nick, occupant_address, leave, offline_presence, offline_delay, detached_ttl, ping_interval,
-                history_size, archive, join_timeout, max_rooms, max_occupants],
+                history_size, archive, push, join_timeout, max_rooms, max_occupants],
     (maps:with(Decisive, Opts))#{'__struct__' => 'Config'}.
 
 -spec mod_opt_type(atom()) -> econf:validator().
@@ -283,6 +291,7 @@ mod_opt_type(ping_interval) -> duration();
 mod_opt_type(rejoin_rate) -> econf:pos_int();
 mod_opt_type(history_size) -> econf:int(0, 1_000);
 mod_opt_type(archive) -> econf:bool();
+mod_opt_type(push) -> econf:enum([none, mentions, all]);
 mod_opt_type(join_timeout) -> duration();
 mod_opt_type(max_rooms) -> econf:pos_int();
 mod_opt_type(max_occupants) -> econf:pos_int();
@@ -317,6 +326,7 @@ mod_options(Host) ->
      {rejoin_rate, 50},
      {history_size, 50},
      {archive, false},
+     {push, mentions},
      {join_timeout, timer:seconds(60)},
      {max_rooms, 200},
      {max_occupants, 5_000},

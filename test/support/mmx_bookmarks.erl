@@ -73,7 +73,7 @@ knows(Client, Rooms) ->
     Server = mmx_client:server(Client),
     State = mmx_server:rpc(Server, minimix_state, find, [mmx_server:host(Server)]),
     Account = decoded(Server, mmx_client:account(Client)),
-    Bookmark = #{autojoin => true, nick => none, password => none},
+    Bookmark = #{autojoin => true, nick => none, password => none, notify => none},
     lists:foreach(
         fun(Room) -> ok = mmx_server:rpc(Server, minimix_door, bookmark, [State, Account, ljid(Room), Bookmark]) end,
         Rooms

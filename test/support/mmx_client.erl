@@ -17,6 +17,8 @@
     presence => boolean() | #xmlel{},
     %% Stream management; the number is for how many seconds the server is to wait for a lost session.
     sm => boolean() | pos_integer(),
+    %% Whether the client answers when it is asked what it has received; with acknowledge/1 it says so anyway.
+    acks => boolean(),
     raw => boolean(),
     over => mmx_stream:transport(),
     %% Binds by XEP-0386 with this tag, on this device; with stream management.

@@ -133,6 +133,8 @@ ended(#state{link = Link} = State) ->
     ok = mmx_stream:cut(Link),
     queue(#xmlel{name = <<"stream:end">>}, noted("<--", "(end)", State#state{link = none})).
 
+received(#xmlel{name = <<"r">>}, #state{options = #{acks := false}} = State) ->
+    State;
 received(#xmlel{name = <<"r">>}, State) ->
     acknowledged(State);
 received(#xmlel{name = Name}, State) when Name =:= <<"a">>; Name =:= <<"stream:features">> ->

@@ -3,7 +3,7 @@
 -behaviour(gen_server).
 
 -export([connect/2, connect/3, close/1]).
--export([join/3, refused/3, leave/3, rename/3, say/3, whisper/3, occupants/2, ping/2, self_ping/2, archive/3]).
+-export([join/3, refused/3, leave/3, rename/3, say/3, whisper/3, occupants/2, ping/2, self_ping/2, archive/3, own_archive/3]).
 -export([expect/2, expect/3, hears/3, events/1, root/0]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
@@ -75,6 +75,12 @@ self_ping(Slix, Occupant) ->
     maps:get(<<"status">>, expect(Slix, self_pinged, #{occupant => Occupant})).
 
 %% The room's archive, read in pages of this many messages: nicks, texts, and to whom it was told.
+%% The own archive since then with groupchat.
+-spec own_archive(slix(), pos_integer(), binary()) -> event().
+own_archive(Slix, Amount, Start) ->
+    command(Slix, #{do => own_archive, amount => Amount, start => Start}),
+    expect(Slix, own_archive).
+
 -spec archive(slix(), binary(), pos_integer()) -> [[binary()]].
 archive(Slix, Room, Amount) ->
     command(Slix, #{do => archive, room => Room, amount => Amount}),

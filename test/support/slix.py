@@ -104,6 +104,27 @@ class Client(slixmpp.ClientXMPP):
         tell("archive", room=room, found=found)
 
 
+    async def do_own_archive(self, amount, start):
+        """All of the own archive since then with groupchat, in pages of this size, forwards and backwards."""
+        plugin = self["xep_0313"]
+        fields = await plugin.get_fields()
+        plain = plugin._pre_mam_retrieve
+
+        def with_groupchat(*args):
+            iq, mask = plain(*args)
+            iq["mam"].set_custom_field("include-groupchat", "true")
+            return iq, mask
+
+        plugin._pre_mam_retrieve = with_groupchat
+        start = slixmpp.plugins.xep_0082.parse(start)
+        found = {}
+        for way, reverse in (("forwards", False), ("backwards", True)):
+            pages = plugin.iterate(slixmpp.JID(self.boundjid.bare), start=start, reverse=reverse, rsm={"max": amount})
+            messages = [message["mam_result"]["forwarded"]["stanza"] async for message in pages]
+            found[way] = [[message["type"], message["body"]] for message in messages]
+        tell("own_archive", fields=sorted(fields.get_fields()), **found)
+
+
 async def run(command):
     try:
         await command

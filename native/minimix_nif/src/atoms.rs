@@ -3,6 +3,7 @@
 rustler::atoms! {
     any,
     archive,
+    asleep,
     as_account,
     attached,
     await_turn,
@@ -28,6 +29,7 @@ rustler::atoms! {
     ok,
     pass,
     private,
+    push,
     recall,
     reject,
     rejoin,

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use minimix::{
     Account, Config, Counters, Effects, Environment, Facts, Input, Millis, Room, RoomJid, Standing,
-    Tally,
+    Tally, Xml,
 };
 use parking_lot::{Mutex, RwLock};
 
@@ -132,6 +132,13 @@ impl Core {
                 Some((room, facts))
             })
             .collect()
+    }
+
+    /// Whether a device is to be woken for a message that it was given and cannot read.
+    pub fn wakes(&self, account: &Account, room: &RoomJid, message: &Xml) -> bool {
+        let push = self.config.read().push;
+        let rooms = self.rooms.of(room).lock();
+        rooms.get(room).is_some_and(|known| known.wakes(account, message, push))
     }
 
     /// Counts without a look at each account; takes one lock after the other.

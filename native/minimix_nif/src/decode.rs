@@ -28,7 +28,10 @@ pub fn input(term: Term<'_>) -> NifResult<Input> {
         (tag, [nick, stanza, archive_id]) if tag == atoms::room() => Ok(Input::FromRoom {
             nick: nick_of(*nick)?,
             stanza: element::decode(*stanza)?,
-            archive_id: if archive_id.is_atom() { None } else { Some(archive_id.decode()?) },
+            archive_id: match archive_id.is_atom() {
+                true => none(*archive_id)?,
+                false => Some(archive_id.decode()?),
+            },
         }),
         (tag, [pid, resource]) if tag == atoms::catch_up() => {
             Ok(Input::CatchUp { session: session(*pid, *resource)? })
@@ -44,6 +47,9 @@ pub fn input(term: Term<'_>) -> NifResult<Input> {
             session: pid::session(*pid)?,
             words: if words.is_atom() { None } else { Some(element::decode(*words)?) },
         }),
+        (tag, [pid]) if tag == atoms::asleep() => {
+            Ok(Input::Asleep { session: pid::session(*pid)? })
+        }
         (tag, [stored]) if tag == atoms::restore() => {
             Ok(Input::Restore { record: record::decode(*stored)? })
         }
@@ -85,10 +91,14 @@ fn session(pid: Term<'_>, resource: Term<'_>) -> NifResult<Session> {
 
 fn nick_of(term: Term<'_>) -> NifResult<Option<Nick>> {
     if term.is_atom() {
-        return match term.decode::<Atom>()? {
-            atom if atom == atoms::none() => Ok(None),
-            _ => Err(Error::BadArg),
-        };
+        return none(term);
     }
     Ok(Some(Nick::from(term.decode::<&str>()?)))
+}
+
+fn none<T>(term: Term<'_>) -> NifResult<Option<T>> {
+    match term.decode::<Atom>()? {
+        atom if atom == atoms::none() => Ok(None),
+        _ => Err(Error::BadArg),
+    }
 }

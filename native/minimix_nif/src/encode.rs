@@ -78,6 +78,7 @@ fn encode(env: Env<'_>, effect: Effect) -> Term<'_> {
             let room_id = or_none(env, room_id.as_deref());
             (atoms::archive(), archive_id, room_id, change(env, &id), size, is_past).encode(env)
         }
+        Effect::Push => atoms::push().encode(env),
         Effect::Retract { room_id } => (atoms::retract(), room_id).encode(env),
         Effect::Recall { recall } => {
             let (since, last) = (recall.since().unwrap_or_default().0, recall.last());

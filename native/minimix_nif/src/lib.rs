@@ -56,6 +56,12 @@ fn replay_next<'a>(env: Env<'a>, replay: ResourceArc<Replay>) -> Effective<'a> {
     encode::chunk(env, replay)
 }
 
+#[rustler::nif]
+fn wakes(core: ResourceArc<Core>, account: &str, room: &str, message: Term<'_>) -> NifResult<bool> {
+    let message = element::decode(message)?;
+    Ok(core.wakes(&Account::from(account), &RoomJid::from(room), &message))
+}
+
 #[rustler::nif(schedule = "DirtyCpu")]
 fn chosen<'a>(
     env: Env<'a>,

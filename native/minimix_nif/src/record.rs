@@ -1,6 +1,6 @@
 //! What is stored, as Erlang maps: `minimix_nif:record()` and `minimix_nif:bookmark()`.
 
-use minimix::{Bookmark, Cause, Millis, Nick, Place, Record, Resource};
+use minimix::{Bookmark, Cause, Millis, Nick, Notify, Place, Record, Resource};
 use rustler::{Atom, Encoder, Env, NifMap, NifResult, NifUnitEnum, Term};
 
 use crate::atoms;
@@ -39,6 +39,14 @@ struct BookmarkTerm<'a> {
     autojoin: bool,
     nick: Term<'a>,
     password: Term<'a>,
+    notify: Term<'a>,
+}
+
+#[derive(NifUnitEnum)]
+enum NotifyTerm {
+    Always,
+    OnMention,
+    Never,
 }
 
 impl From<Cause> for CauseTerm {
@@ -118,6 +126,14 @@ pub fn decode_bookmark(term: Term<'_>) -> NifResult<Option<Bookmark>> {
         autojoin: read.autojoin,
         nick: text(read.nick)?.map(|nick| Nick::from(nick.as_str())),
         password: text(read.password)?,
+        notify: match is_none(read.notify) {
+            true => None,
+            false => Some(match read.notify.decode()? {
+                NotifyTerm::Always => Notify::Always,
+                NotifyTerm::OnMention => Notify::OnMention,
+                NotifyTerm::Never => Notify::Never,
+            }),
+        },
     }))
 }
 
