@@ -37,8 +37,7 @@ run: build
 	@tools/live.sh run
 
 bench: build
-	@cargo bench --workspace
-	@bench/nif.escript
+	@tools/bench.sh
 
 clean:
 	rm -rf _build dist erlang/priv

@@ -143,7 +143,7 @@ form(Request) ->
         #iq{type = result, sub_els = [#mam_query{xdata = #xdata{fields = Fields} = Form} = Query]} = Answer ->
             Field = #xdata_field{var = ?FIELD, type = boolean},
             Answer#iq{sub_els = [Query#mam_query{xdata = Form#xdata{fields = Fields ++ [Field]}}]};
-        Answer ->
+        #iq{} = Answer ->
             Answer
     end.
 

@@ -1,6 +1,8 @@
 //! B2.21, I3 (XEP-0045 §7.2.14): what a device has missed comes from the archive as far as it is not
 //! remembered, and meets what is said from then on without a gap or a double.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use minimix::{
     Account, Archived, Config, Effect, Environment, Input, Millis, Nick, Room, RoomJid, Session,
     SessionId, Xml,
