@@ -9,6 +9,7 @@
     a_refused_message_is_not_archived/1,
     private_messages_are_archived_once_in_each_direction/1,
     what_a_room_repeats_is_not_archived_again/1,
+    what_a_room_repeats_under_another_id_is_not_archived_again/1,
     what_was_said_while_the_server_was_down_is_archived/1,
     who_wants_nothing_archived_gets_nothing/1,
     single_rooms_can_be_left_out/1,
@@ -134,6 +135,20 @@ what_a_room_repeats_is_not_archived_again(Config) ->
         _ = join(Desk, Room, <<"alice">>),
         told(Bob, Room, <<"three">>, [Phone, Desk]),
         ?assertEqual([<<"one">>, <<"two">>, <<"three">>], texts(Phone))
+    end).
+
+%% B21.154 (XEP-0313 §6.1; rooms of ejabberd without an archive have no lasting ids)
+what_a_room_repeats_under_another_id_is_not_archived_again(Config) ->
+    with_two(Config, fun(Room, Bob, Phone, Desk) ->
+        ok = room_option(Config, Room, <<"mam">>, <<"false">>),
+        ok = settle(Room, [Bob, Phone, Desk]),
+        _ = [queued(Client) || Client <- [Bob, Phone, Desk]],
+        told(Bob, Room, <<"one">>, [Bob, Phone, Desk]),
+        told(Bob, Room, <<"one">>, [Bob, Phone, Desk]),
+        _ = leave(Desk, Room),
+        _ = leave(Phone, Room),
+        _ = join(Phone, Room, <<"alice">>),
+        ?assertEqual([<<"one">>, <<"one">>], texts(Phone))
     end).
 
 %% B21.154, B23.165 (XEP-0313 §6.1)

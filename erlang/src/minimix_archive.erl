@@ -177,10 +177,10 @@ init([Host, _Opts]) ->
     process_flag(trap_exit, true),
     #{archive := Archive} = minimix_state:find(Host),
     %% What another process has left behind is gone.
-    ok = atomics:put(Archive, ?WAITING, 0),
+    ok = atomics:add(Archive, ?LOST, atomics:exchange(Archive, ?WAITING, 0)),
     ok = atomics:put(Archive, ?BYTES, 0),
     {ok, _} = timer:send_interval(?MINUTE, minute),
-    {ok, #state{host = Host, archive = Archive, told = atomics:get(Archive, ?LOST)}}.
+    {ok, #state{host = Host, archive = Archive}}.
 
 -spec handle_call(flush, gen_server:from(), #state{}) -> {noreply, #state{}}.
 handle_call(flush, From, State) ->
@@ -264,6 +264,7 @@ terminate(_Reason, State) ->
             end,
     Lost = [Message || {store, _, _, Message} <- Batch ++ queue:to_list(Queue)],
     ok = atomics:add(Archive, ?LOST, length(Lost)),
+    ok = atomics:put(Archive, ?WAITING, 0),
     _ = tell(Left),
     ok.
 

@@ -108,7 +108,9 @@ away(#database{kind = mnesia} = Database, Server) ->
 away(#database{kind = sqlite, folder = Folder} = Database, Server) ->
     File = filename:join(Folder, "ejabberd.db"),
     {ok, _} = mmx_server:rpc(Server, sqlite3, open, [mmx_lock, [{file, File}]]),
-    ok = mmx_server:rpc(Server, sqlite3, sql_exec, [mmx_lock, "begin exclusive"]),
+    %% Not while the server is writing.
+    Begin = fun() -> mmx_server:rpc(Server, sqlite3, sql_exec, [mmx_lock, "begin exclusive"]) end,
+    ok = mmx_server:wait_until("the database is locked", fun() -> Begin() =:= ok end),
     Database;
 away(#database{kind = pgsql} = Database, _Server) ->
     shut_down(Database).
