@@ -80,14 +80,15 @@ make_tables(#database{}) ->
 options(#database{kind = mnesia}, Options) ->
     Options;
 options(#database{kind = Kind} = Database, #{minimix := Minimix} = Options) ->
-    Top = maps:merge(connection(Kind, Database), #{sql_start_interval => 1, sql_pool_size => 2}),
+    Top = (connection(Kind, Database))#{sql_start_interval => 1},
     Options#{minimix := Minimix#{db_type => sql}, top => maps:merge(Top, maps:get(top, Options, #{}))}.
 
+%% SQLite with several connections fails wherever two write at the same time, as ejabberd itself warns.
 connection(sqlite, #database{folder = Folder}) ->
     #{sql_type => sqlite, sql_database => list_to_binary(filename:join(Folder, "ejabberd.db"))};
 connection(pgsql, #database{port = Port}) ->
     #{sql_type => pgsql, sql_server => <<"127.0.0.1">>, sql_port => Port, sql_username => <<"postgres">>,
-      sql_database => <<"ejabberd">>, new_sql_schema => true}.
+      sql_database => <<"ejabberd">>, new_sql_schema => true, sql_pool_size => 2}.
 
 -spec stop(database()) -> ok.
 stop(#database{folder = Folder} = Database) ->
