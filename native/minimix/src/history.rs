@@ -109,7 +109,7 @@ impl History {
     /// too; not meant to be kept.
     pub fn complete(&mut self, older: impl Iterator<Item = (u64, Xml)>, room: &RoomJid) {
         let unknown: Vec<Kept> = older
-            .filter(|(_, message)| !self.holds(message.root(), room))
+            .filter(|(id, message)| !self.knows(*id, message.root(), room))
             .map(|(id, message)| {
                 let stamp = told_at(message.root(), room);
                 let at = stamp.unwrap_or(Millis(id / 1_000));
@@ -121,6 +121,15 @@ impl History {
         let remembered = std::mem::replace(messages, unknown.into());
         messages.extend(remembered);
         messages.make_contiguous().sort_by_key(|kept| kept.at);
+    }
+
+    /// Whether a message of the archive is here. What came live knows its id; what the room has told
+    /// of earlier does not.
+    fn knows(&self, id: u64, message: Element<'_>, room: &RoomJid) -> bool {
+        self.messages.iter().any(|kept| match kept.archive_id {
+            Some(known) => known == id,
+            None => kept.is(message, room),
+        })
     }
 
     /// Whether all that these wishes want since then is here.
@@ -142,19 +151,7 @@ impl History {
     }
 
     fn position(&self, message: Element<'_>, room: &RoomJid) -> Option<usize> {
-        let body = |message: Element<'_>| message.inner("body").map(|body| body.text());
-        let is_same = |kept: &Kept| {
-            let known = kept.message.root();
-            known.attribute("from") == message.attribute("from")
-                && kept.id.as_deref().or(known.attribute("id")) == message.attribute("id")
-                && body(known) == body(message)
-        };
-        let id = stanza_id(message, room);
-        let is_meant = |kept: &Kept| match (id, stanza_id(kept.message.root(), room)) {
-            (Some(id), Some(known)) => id == known,
-            _ => is_same(kept),
-        };
-        self.messages.iter().position(is_meant)
+        self.messages.iter().position(|kept| kept.is(message, room))
     }
 
     /// Keeps the subject as it was told on entering.
@@ -207,6 +204,20 @@ impl History {
 }
 
 impl Kept {
+    /// Whether the room says this message here.
+    fn is(&self, message: Element<'_>, room: &RoomJid) -> bool {
+        let known = self.message.root();
+        let body = |message: Element<'_>| message.inner("body").map(|body| body.text());
+        match (stanza_id(message, room), stanza_id(known, room)) {
+            (Some(id), Some(known)) => id == known,
+            _ => {
+                known.attribute("from") == message.attribute("from")
+                    && self.id.as_deref().or(known.attribute("id")) == message.attribute("id")
+                    && body(known) == body(message)
+            }
+        }
+    }
+
     /// With all that its first way to a session had, and with its time.
     fn shown(&self, account: &Account, room: &RoomJid) -> Xml {
         let delay = (!self.is_dated).then(|| author::delay(room, self.at));
