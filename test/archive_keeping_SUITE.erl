@@ -5,6 +5,7 @@
 -export([
     while_the_database_is_away_nobody_waits/1,
     a_message_that_the_database_refuses_keeps_no_other/1,
+    what_is_written_again_is_there_once/1,
     what_is_too_much_is_lost_and_counted/1,
     what_waits_is_written_when_the_module_stops/1,
     a_long_message_is_archived/1,
@@ -98,6 +99,22 @@ route(Config, Element) ->
     Server = ?config(server, Config),
     Stanza = mmx_server:rpc(Server, xmpp, decode, [Element, <<"jabber:client">>, [ignore_els]]),
     mmx_server:rpc(Server, ejabberd_router, route, [Stanza]).
+
+%% B21.147, I10 (XEP-0313 §6.1: an answer of the database may come too late to be heard)
+what_is_written_again_is_there_once(Config) ->
+    with_two(Config, fun(Room, _Bob, Phone, _Desk) ->
+        Server = ?config(server, Config),
+        [Account, OfRoom, Bob] = [mmx_server:rpc(Server, jid, decode, [Jid]) || Jid <- [account(Phone), Room, <<Room/binary, "/bob">>]],
+        Element = message(account(Phone), groupchat, [el(body, [], [<<"once">>])]),
+        Stanza = mmx_server:rpc(Server, xmpp, decode, [Element, <<"jabber:client">>, [ignore_els]]),
+        Filed = #{id => 1795000000000000, room_id => none, size => 1, is_past => false,
+                  stanza => mmx_server:rpc(Server, xmpp, set_from, [Stanza, Bob])},
+        Items = [{store, Account, mmx_server:rpc(Server, jid, tolower, [OfRoom]), Filed}],
+        Write = fun(IsAgain) -> mmx_server:rpc(Server, minimix_archive_writer, write, [mmx_server:host(Server), Items, IsAgain]) end,
+        ?assertEqual({ok, 0}, Write(false)),
+        ?assertEqual({ok, 0}, Write(true)),
+        ?assertEqual([<<"once">>], bodies(groupchat(Phone)))
+    end).
 
 %% I10 (XEP-0313 §6.1)
 what_is_too_much_is_lost_and_counted(Config) ->

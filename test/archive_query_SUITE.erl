@@ -15,6 +15,7 @@
     a_flipped_page_is_told_backwards/1,
     a_strange_wish_is_refused/1,
     a_strange_filter_is_refused/1,
+    a_strange_question_for_the_form_is_refused/1,
     an_index_is_refused/1,
     ids_of_others_find_nothing_of_theirs/1,
     odd_ids_do_no_harm/1,
@@ -220,6 +221,14 @@ a_strange_filter_is_refused(Config) ->
             [{<<"end">>, <<"' or 1=1 --">>}],
             [{<<"unheard-of">>, <<"1">>}]
         ])
+    end).
+
+%% B21.152 (XEP-0313 §4.1.5)
+a_strange_question_for_the_form_is_refused(Config) ->
+    story(Config, ["alice/phone"], fun(_Room, Phone) ->
+        Rsm = el(set, [{xmlns, <<"http://jabber.org/protocol/rsm">>}], [el(max, [], [<<"many">>])]),
+        Answer = request(Phone, iq(none, get, [el('query', [{xmlns, ?NS_MAM}], [Rsm])])),
+        ?assertEqual(<<"bad-request">>, error_condition(Answer))
     end).
 
 %% B21.151 (XEP-0059 §2.6)

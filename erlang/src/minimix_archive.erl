@@ -193,12 +193,13 @@ handle_cast(Item, State) ->
 add(Item, #state{queue = Queue} = State) ->
     go_on(State#state{queue = queue:in(Item, Queue)}).
 
-go_on(#state{at_work = none, pause = none, queue = Queue, host = Host} = State) ->
+go_on(#state{at_work = none, pause = none, queue = Queue, host = Host, trouble = Trouble} = State) ->
     case take(?BATCH, Queue, []) of
         {[], _} ->
             State;
         {Batch, Rest} ->
-            {_, Reference} = spawn_monitor(fun() -> exit({done, minimix_archive_writer:write(Host, Batch)}) end),
+            IsAgain = Trouble > 0,
+            {_, Reference} = spawn_monitor(fun() -> exit({done, minimix_archive_writer:write(Host, Batch, IsAgain)}) end),
             State#state{queue = Rest, at_work = {Reference, Batch}}
     end;
 go_on(State) ->

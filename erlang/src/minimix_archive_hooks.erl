@@ -36,7 +36,7 @@ asked(Type, #xmlel{name = <<"prefs">>}, Request, #{jid := Jid} = Stream, true, S
     Type =:= set andalso (self() ! {minimix, preferences_changed, minimix_stanza:account(Jid), State}),
     {Request, Stream};
 asked(get, _Query, Request, Stream, true, _State) ->
-    answered(Stream, fun() -> ejabberd_c2s:send(Stream, minimix_archive_query:form(Request)) end);
+    answered(Request, Stream, fun() -> ejabberd_c2s:send(Stream, minimix_archive_query:form(Request)) end);
 asked(set, Query, #iq{lang = Lang} = Request, Stream, true, State) ->
     case minimix_archive_query:groupchat_wish(Query) of
         none ->
@@ -44,35 +44,48 @@ asked(set, Query, #iq{lang = Lang} = Request, Stream, true, State) ->
         false ->
             {Request#iq{sub_els = [minimix_archive_query:without_wish(Query)]}, Stream};
         true ->
-            answered(Stream, fun() -> begin_query(State, Request, Query, Stream) end);
+            answered(Request, Stream, fun() -> begin_query(State, Request, Query, Stream) end);
         malformed ->
             Text = ?T("The field 'include-groupchat' is to be 'true' or 'false'"),
-            answered(Stream, fun() -> refuse(Stream, Request, xmpp:err_bad_request(Text, Lang)) end)
+            answered(Request, Stream, fun() -> refuse(Stream, Request, xmpp:err_bad_request(Text, Lang)) end)
     end.
 
-answered(Stream, Fun) ->
+answered(#iq{lang = Lang} = Request, Stream, Fun) ->
     try {stop, {drop, Fun()}}
     catch
+        _:{xmpp_codec, Why}:_ ->
+            {stop, {drop, refuse(Stream, Request, xmpp:err_bad_request(xmpp:io_format_error(Why), Lang))}};
         Class:Reason:Trace ->
-            ?ERROR_MSG("mod_minimix failed on a query of an archive: ~ts",
-                       [minimix_failure:text(Class, Reason, Trace)]),
-            {stop, {drop, Stream}}
+            report(Class, Reason, Trace),
+            {stop, {drop, refuse(Stream, Request, failure(Lang))}}
     end.
+
+report(Class, Reason, Trace) ->
+    ?ERROR_MSG("mod_minimix failed on a query of an archive: ~ts", [minimix_failure:text(Class, Reason, Trace)]).
+
+failure(Lang) ->
+    xmpp:err_internal_server_error(?T("Database failure"), Lang).
 
 %% Who asks for more than the database answers waits.
 begin_query(State, #iq{lang = Lang} = Request, Query, Stream) ->
     Asker = self(),
     case minimix_state:begin_query(State, Asker) of
         true ->
-            _ = spawn(fun() ->
-                              try minimix_archive_query:run(Request, Query)
-                              after minimix_state:end_query(State, Asker)
-                              end
-                      end),
+            _ = spawn(fun() -> run(Request, Query, State, Asker) end),
             Stream;
         false ->
             Text = ?T("Too many queries at once"),
             refuse(Stream, Request, xmpp:err_resource_constraint(Text, Lang))
+    end.
+
+run(#iq{lang = Lang} = Request, Query, State, Asker) ->
+    try minimix_archive_query:run(Request, Query)
+    catch
+        Class:Reason:Trace ->
+            report(Class, Reason, Trace),
+            ejabberd_router:route(xmpp:make_error(Request, failure(Lang)))
+    after
+        minimix_state:end_query(State, Asker)
     end.
 
 refuse(Stream, Request, Error) ->

@@ -4,7 +4,7 @@
 %%% mod_mam itself, whose queries name the "user", never gives them to anybody.
 -module(minimix_archive_sql).
 
--export([store/4, retract/5, forget/2, forget/3, takes/1]).
+-export([store/5, retract/5, forget/2, forget/3, takes/1]).
 
 -include("ejabberd_sql_pt.hrl").
 -include_lib("xmpp/include/xmpp.hrl").
@@ -15,14 +15,25 @@
 -define(MOST_ALIKE, 100).
 
 %% @doc Stores a message, unless it is there. Within a transaction.
--spec store(binary(), jid:jid(), jid:ljid(), minimix_archive:filed()) -> ok.
-store(Host, Account, Room, #{is_past := true, stanza := Stanza} = Message) ->
-    case is_there(Host, Account, Room, Message) orelse is_alike_there(Host, Account, Room, Stanza) of
+-spec store(binary(), jid:jid(), jid:ljid(), minimix_archive:filed(), IsAgain :: boolean()) -> ok.
+store(Host, Account, Room, #{id := Id} = Message, IsAgain) ->
+    case (IsAgain andalso is_stored(Host, Account, Id)) orelse is_repeated(Host, Account, Room, Message) of
         true -> ok;
         false -> insert(Host, Account, Message)
-    end;
-store(Host, Account, _Room, #{is_past := false} = Message) ->
-    insert(Host, Account, Message).
+    end.
+
+is_stored(Host, Account, Id) ->
+    Owner = owner(Account),
+    Query = ?SQL("select @(timestamp)d from archive where username=%(Owner)s and %(Host)H and timestamp=%(Id)d"),
+    case ejabberd_sql:sql_query(Host, Query) of
+        {selected, Rows} -> Rows =/= [];
+        {error, Reason} -> ejabberd_sql:abort(Reason)
+    end.
+
+is_repeated(Host, Account, Room, #{is_past := true, stanza := Stanza} = Message) ->
+    is_there(Host, Account, Room, Message) orelse is_alike_there(Host, Account, Room, Stanza);
+is_repeated(_Host, _Account, _Room, #{is_past := false}) ->
+    false.
 
 insert(Host, #jid{luser = U, lserver = S}, #{id := Id, stanza := #message{from = From} = Stanza} = Message) ->
     RoomId = case Message of

@@ -1,18 +1,20 @@
 %%% What the archive has written by a process that may wait for a database.
 -module(minimix_archive_writer).
 
--export([write/2]).
+-export([write/3]).
 
 -include("logger.hrl").
 -include_lib("xmpp/include/xmpp.hrl").
 
 %% @doc Writes all in their order, as a whole. What the database does not take though it takes others is
-%% lost: how many messages that were.
--spec write(binary(), [minimix_archive:item(), ...]) -> {ok, Lost :: non_neg_integer()} | {error, string()}.
-write(Host, Items) ->
+%% lost: how many messages that were. What is tried again may be there, as an answer that came too late was not
+%% heard.
+-spec write(binary(), [minimix_archive:item(), ...], IsAgain :: boolean()) ->
+          {ok, Lost :: non_neg_integer()} | {error, string()}.
+write(Host, Items, IsAgain) ->
     try
         Wanted = wanted(Host, Items),
-        case together(Host, Wanted) of
+        case together(Host, Wanted, IsAgain) of
             ok -> {ok, 0};
             {error, Reason} -> apart(Host, Wanted, Reason)
         end
@@ -20,10 +22,11 @@ write(Host, Items) ->
         Class:Failure:Trace -> {error, minimix_failure:text(Class, Failure, Trace)}
     end.
 
-together(_Host, []) ->
+together(_Host, [], _IsAgain) ->
     ok;
-together(Host, Items) ->
-    case ejabberd_sql:sql_transaction(Host, fun() -> lists:foreach(fun(Item) -> item(Host, Item) end, Items) end) of
+together(Host, Items, IsAgain) ->
+    Write = fun() -> lists:foreach(fun(Item) -> item(Host, Item, IsAgain) end, Items) end,
+    case ejabberd_sql:sql_transaction(Host, Write) of
         {atomic, _} -> ok;
         {aborted, Reason} -> {error, text(Reason)}
     end.
@@ -36,7 +39,7 @@ apart(Host, Items, Reason) ->
     end.
 
 alone(Host, Item) ->
-    case together(Host, [Item]) of
+    case together(Host, [Item], true) of
         ok ->
             0;
         {error, Reason} ->
@@ -46,16 +49,16 @@ alone(Host, Item) ->
     end.
 
 %% Within a transaction, which an exit ends.
-item(Host, {store, Account, Room, Message}) ->
-    minimix_archive_sql:store(Host, Account, Room, Message);
-item(Host, {retract, Account, Room, RoomId, Retraction}) ->
+item(Host, {store, Account, Room, Message}, IsAgain) ->
+    minimix_archive_sql:store(Host, Account, Room, Message, IsAgain);
+item(Host, {retract, Account, Room, RoomId, Retraction}, _IsAgain) ->
     minimix_archive_sql:retract(Host, Account, Room, RoomId, Retraction);
-item(Host, {forget, Account}) ->
+item(Host, {forget, Account}, _IsAgain) ->
     case minimix_archive_sql:forget(Host, Account) of
         ok -> ok;
         {error, Reason} -> ejabberd_sql:abort(Reason)
     end;
-item(_Host, {reached, _}) ->
+item(_Host, {reached, _}, _IsAgain) ->
     ok.
 
 %%% What a person wants to be archived (XEP-0441)
