@@ -79,6 +79,8 @@ a_subscriber_of_a_sleeping_room_stays_as_it_is(Config) ->
         join(Desk, Room, <<"alice">>),
         ?assertEqual([{<<"alice">>, jid(Desk)}], in_room(Config, Room)),
         kill(Desk),
+        %% While it is an occupant its account gets no events.
+        mmx_server:wait_until("the session is out", fun() -> in_room(Config, Room) =:= [] end),
         join(Bob, Room, <<"bob">>),
         ok = say(Bob, Room, <<"anybody?">>),
         _ = mmx_client:take(Phone, fun(Stanza) -> child(Stanza, event) =/= undefined end)
