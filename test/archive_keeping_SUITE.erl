@@ -4,6 +4,7 @@
 -export([all/0, groups/0, init_per_group/2, end_per_group/2, init_per_testcase/2, end_per_testcase/2]).
 -export([
     while_the_database_is_away_nobody_waits/1,
+    a_minute_without_the_database_loses_nothing/1,
     a_message_that_the_database_refuses_keeps_no_other/1,
     what_is_written_again_is_there_once/1,
     what_is_too_much_is_lost_and_counted/1,
@@ -28,6 +29,8 @@ groups() ->
 
 %% SQLite takes everything that Erlang can send it.
 is_for(sqlite, a_message_that_the_database_refuses_keeps_no_other) -> false;
+%% One of them is enough, as it takes so long.
+is_for(sqlite, a_minute_without_the_database_loses_nothing) -> false;
 is_for(_, _) -> true.
 
 options(Options) ->
@@ -73,6 +76,33 @@ while_the_database_is_away_nobody_waits(Config) ->
         mmx_server:wait_until("all is written", fun() -> figure(Config, <<"archive_waiting">>) =:= 0 end),
         ?assertEqual(texts(lists:seq(1, 31)), bodies(groupchat(Phone)))
     end).
+
+%% I9, I10, B21.147 (XEP-0313 §6.1)
+a_minute_without_the_database_loses_nothing(Config) ->
+    with_two(Config, fun(Room, Bob, Phone, Desk) ->
+        Server = ?config(server, Config),
+        Lost = figure(Config, <<"archive_lost">>),
+        ok = tell(Bob, Room, [Phone, Desk], [1]),
+        ok = mmx_archive:flush(Server),
+        ok = mmx_keeper:away(?config(keeper, Config)),
+        End = erlang:monotonic_time(second) + 60,
+        Last = try tell_until(End, Bob, Room, [Phone, Desk], 2)
+               after ok = mmx_keeper:back(?config(keeper, Config))
+               end,
+        %% The next try may be half a minute away.
+        Process = mmx_server:rpc(Server, gen_mod, get_module_proc, [mmx_server:host(Server), minimix_archive]),
+        _ = mmx_server:rpc(Server, erlang, send, [Process, retry]),
+        ok = mmx_archive:flush(Server),
+        ?assertEqual(texts(lists:seq(1, Last)), bodies(groupchat(Phone))),
+        ?assertEqual(Lost, figure(Config, <<"archive_lost">>))
+    end).
+
+tell_until(End, Bob, Room, Sessions, Number) ->
+    ok = tell(Bob, Room, Sessions, [Number]),
+    case erlang:monotonic_time(second) < End of
+        true -> receive after 2_000 -> tell_until(End, Bob, Room, Sessions, Number + 1) end;
+        false -> Number
+    end.
 
 %% I10, B21.147 (XEP-0313 §6.1)
 a_message_that_the_database_refuses_keeps_no_other(Config) ->

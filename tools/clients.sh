@@ -38,5 +38,6 @@ rebar3 ct --dir clients "$@" 2>&1 | tee "$log" || status=$?
 
 read -r passed failed skipped < <(ct_counts "$log")
 [ "$status" = 0 ] || [ "$failed" -gt 0 ] || failed=1
+failures "$log"
 counts "$passed" "$failed" "$skipped"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]

@@ -76,3 +76,12 @@ cargo_counts() {
         }
         END { print passed + 0, failed + 0, skipped + 0 }'
 }
+
+# The tests that failed according to log files of cargo test and rebar3 ct, each with the beginning of its reason.
+failures() {
+    sed 's/\x1b\[[0-9;]*m//g' "$@" | tr '\r' '\n' | cut -c 1-300 | awk '
+        /^test .* \.\.\. FAILED$/ { print; next }
+        /^%%% .*: (FAILED|SKIPPED)$/ { print; left = 8; next }
+        /^%%% [^ ]*: / || /^$/ || /^Failed / { left = 0 }
+        left > 0 { print "    " $0; left-- }'
+}

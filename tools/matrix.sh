@@ -80,5 +80,6 @@ isolated env REBAR_BASE_DIR=$inside/.cache/$suite-build MMX_PYTHON=/usr/bin/pyth
 
 read -r passed failed skipped < <(ct_counts "$log")
 [ "$status" = 0 ] || [ "$failed" -gt 0 ] || failed=1
+failures "$log"
 counts "$passed" "$failed" "$skipped"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]

@@ -32,5 +32,6 @@ rebar3 ct "$@" 2>&1 | tee "$logs/ct" || status=$?
 # shellcheck disable=SC2046
 add $status $(ct_counts "$logs/ct")
 
+failures "$logs"/*
 counts $passed $failed $skipped
 [ $failed = 0 ] && [ $passed -gt 0 ]
