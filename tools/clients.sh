@@ -33,11 +33,6 @@ install_converse
 rm -rf _build/test/extras
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-status=0
-rebar3 ct --dir clients "$@" 2>&1 | tee "$log" || status=$?
-
-read -r passed failed skipped < <(ct_counts "$log")
-[ "$status" = 0 ] || [ "$failed" -gt 0 ] || failed=1
-failures "$log"
-counts "$passed" "$failed" "$skipped"
-[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+common_test "$log" rebar3 ct --dir clients "$@"
+counts "$ct_passed" "$ct_failed" "$ct_skipped"
+[ "$ct_failed" = 0 ] && [ "$ct_passed" -gt 0 ]

@@ -85,3 +85,26 @@ failures() {
         /^%%% [^ ]*: / || /^$/ || /^Failed / { left = 0 }
         left > 0 { print "    " $0; left-- }'
 }
+
+# common_test LOG COMMAND…: runs rebar3 ct; sets ct_passed, ct_failed, ct_skipped. With MMX_SECOND_TRY=1 the few
+# that failed run once more: a thousand tests with real servers meet a machine that stalls now and then. Who
+# passes only then is named, as whatever flickers is to be mended.
+common_test() {
+    local log=$1 status=0 passed_then failed_then
+    shift
+    "$@" 2>&1 | tee "$log" || status=$?
+    read -r ct_passed ct_failed ct_skipped < <(ct_counts "$log")
+    failures "$log"
+    if [ "$status" != 0 ] && [ "$ct_failed" = 0 ]; then
+        ct_failed=1
+    elif [ "${MMX_SECOND_TRY:-}" = 1 ] && [ "$ct_failed" -gt 0 ] && [ "$ct_failed" -le 3 ]; then
+        say "these once more"
+        "$@" --retry 2>&1 | tee "$log.again" || true
+        read -r passed_then failed_then _ < <(ct_counts "$log.again")
+        if [ "$failed_then" = 0 ] && [ "$passed_then" -ge "$ct_failed" ]; then
+            failures "$log" | sed 's/^/only at the second try: /'
+            ct_passed=$((ct_passed + ct_failed)) ct_failed=0
+        fi
+        rm -f "$log.again"
+    fi
+}

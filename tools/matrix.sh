@@ -74,12 +74,7 @@ say "$(isolated dpkg-query -W -f 'ejabberd ${Version}' ejabberd), $(isolated dpk
 as_root rm -rf ".cache/$suite-build/test/extras"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-status=0
-isolated env REBAR_BASE_DIR=$inside/.cache/$suite-build MMX_PYTHON=/usr/bin/python3 PYTHONPATH=/opt/python LC_ALL=C.UTF-8 \
-    sh -c "cd $inside && exec rebar3 ct \"\$@\"" rebar3 "$@" 2>&1 | tee "$log" || status=$?
-
-read -r passed failed skipped < <(ct_counts "$log")
-[ "$status" = 0 ] || [ "$failed" -gt 0 ] || failed=1
-failures "$log"
-counts "$passed" "$failed" "$skipped"
-[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+common_test "$log" isolated env REBAR_BASE_DIR=$inside/.cache/$suite-build MMX_PYTHON=/usr/bin/python3 PYTHONPATH=/opt/python LC_ALL=C.UTF-8 \
+    sh -c "cd $inside && exec rebar3 ct \"\$@\"" rebar3 "$@"
+counts "$ct_passed" "$ct_failed" "$ct_skipped"
+[ "$ct_failed" = 0 ] && [ "$ct_passed" -gt 0 ]

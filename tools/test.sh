@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.."
 . tools/lib.sh
 
 logs=$(mktemp -d)
+touch "$logs/cargo"
 trap 'rm -rf "$logs"' EXIT
 passed=0 failed=0 skipped=0
 
@@ -27,11 +28,9 @@ fi
 
 # rebar3 would run suites that are no longer there.
 rm -rf _build/test/extras
-status=0
-rebar3 ct "$@" 2>&1 | tee "$logs/ct" || status=$?
-# shellcheck disable=SC2046
-add $status $(ct_counts "$logs/ct")
+common_test "$logs/ct" rebar3 ct "$@"
+add 0 $ct_passed $ct_failed $ct_skipped
 
-failures "$logs"/*
+failures "$logs/cargo"
 counts $passed $failed $skipped
 [ $failed = 0 ] && [ $passed -gt 0 ]
