@@ -1,13 +1,12 @@
 //! The messages of a room that an account was sent, and which of them a session asks to see
 //! (XEP-0045 §7.2.13–§7.2.15).
 
-use std::collections::VecDeque;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use xmpp_parsers::date::DateTime;
 
 use crate::author;
+use crate::log::Log;
 use crate::names::{Account, Millis, RoomJid};
 use crate::tombstone::tombstone;
 use crate::xml::{Element, Xml};
@@ -27,7 +26,7 @@ const MAX_BYTES: usize = 512 * 1024;
 /// The messages kept, oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    messages: Arc<VecDeque<Kept>>,
+    messages: Log<Kept>,
     bytes: usize,
     subject: Option<Xml>,
 }
@@ -74,11 +73,10 @@ impl History {
         if limit == 0 {
             return;
         }
-        let messages = Arc::make_mut(&mut self.messages);
         self.bytes += kept.message.size();
-        messages.push_back(kept);
-        while messages.len() > limit || self.bytes > MAX_BYTES {
-            let Some(dropped) = messages.pop_front() else {
+        self.messages.push(kept);
+        while self.messages.len() > limit || self.bytes > MAX_BYTES {
+            let Some(dropped) = self.messages.pop_front() else {
                 break;
             };
             self.bytes -= dropped.message.size();
@@ -92,16 +90,17 @@ impl History {
             return;
         };
         let is_meant = |kept: &Kept| stanza_id(kept.message.root(), room) == Some(id);
-        let found = self.messages.iter().position(is_meant);
-        let stone = found.and_then(|at| {
-            let kept = self.messages.get(at)?;
-            Some((at, tombstone(&kept.message, retraction, room, now)?))
+        let found = self.messages.iter().enumerate().find(|(_, kept)| is_meant(kept));
+        let stone = found.and_then(|(at, kept)| {
+            Some((at, kept.message.size(), tombstone(&kept.message, retraction, room, now)?))
         });
-        if let Some((at, stone)) = stone
-            && let Some(kept) = Arc::make_mut(&mut self.messages).get_mut(at)
-        {
-            self.bytes = self.bytes.saturating_sub(kept.message.size()) + stone.size();
-            kept.message = stone;
+        if let Some((at, size, stone)) = stone {
+            self.bytes = self.bytes.saturating_sub(size) + stone.size();
+            self.messages.rebuild(|all| {
+                if let Some(kept) = all.get_mut(at) {
+                    kept.message = stone;
+                }
+            });
         }
     }
 
@@ -117,10 +116,10 @@ impl History {
             })
             .collect();
         // What is not remembered came before what is, at the same moment.
-        let messages = Arc::make_mut(&mut self.messages);
-        let remembered = std::mem::replace(messages, unknown.into());
-        messages.extend(remembered);
-        messages.make_contiguous().sort_by_key(|kept| kept.at);
+        self.messages.rebuild(|all| {
+            all.splice(..0, unknown);
+            all.sort_by_key(|kept| kept.at);
+        });
     }
 
     /// Whether a message of the archive is here. What came live knows its id; what the room has told
@@ -134,15 +133,20 @@ impl History {
 
     /// Whether all that these wishes want since then is here.
     pub fn satisfies(&self, wishes: &Wishes, since: Millis, now: Millis) -> bool {
-        let reaches_back = self.messages.front().is_some_and(|oldest| oldest.at < since);
+        let reaches_back = self.messages.iter().next().is_some_and(|oldest| oldest.at < since);
         let wanted = self.messages.iter().filter(|kept| wishes.reach(kept.at, now));
         reaches_back || wishes.max_stanzas.is_some_and(|limit| wanted.count() >= limit)
     }
 
     /// Takes out this message, which the room repeats; whether it was there.
     pub fn take(&mut self, message: Element<'_>, room: &RoomJid) -> bool {
-        let at = self.position(message, room);
-        at.and_then(|at| Arc::make_mut(&mut self.messages).remove(at)).is_some()
+        let Some(at) = self.position(message, room) else {
+            return false;
+        };
+        self.messages.rebuild(|all| {
+            all.remove(at);
+        });
+        true
     }
 
     /// Whether this message is there, which the room repeats.

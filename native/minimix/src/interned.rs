@@ -8,6 +8,8 @@ use crate::xml::Xml;
 #[derive(Debug, Default)]
 pub struct Interned {
     stanzas: HashSet<Xml>,
+    /// What was shared last: one account after the other is sent the same.
+    last: Option<Xml>,
     bytes: usize,
     sweep_at: usize,
 }
@@ -18,6 +20,15 @@ const SMALL: usize = 256;
 impl Interned {
     /// The one copy of this content.
     pub fn share(&mut self, stanza: Xml) -> Xml {
+        if self.last.as_ref().is_some_and(|last| last.is_same(&stanza)) {
+            return stanza;
+        }
+        let shared = self.find_or_keep(stanza);
+        self.last = Some(shared.clone());
+        shared
+    }
+
+    fn find_or_keep(&mut self, stanza: Xml) -> Xml {
         if let Some(known) = self.stanzas.get(&stanza) {
             return known.clone();
         }

@@ -56,6 +56,7 @@ mod input;
 mod intent;
 mod interned;
 mod leaving;
+mod log;
 mod membership;
 mod messages;
 mod muc_user;

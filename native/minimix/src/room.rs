@@ -182,7 +182,7 @@ impl Room {
         let time = membership.next_time(&cx);
         let mut effects = cx.effects;
         self.counters.count(&effects);
-        self.commit(account, membership, time, &mut effects);
+        self.commit(account, membership, time, around.now, &mut effects);
         effects
     }
 
@@ -283,11 +283,15 @@ impl Room {
         account: &Account,
         mut membership: Membership,
         time: Option<Millis>,
+        now: Millis,
         effects: &mut Effects,
     ) {
         let over = membership.state == State::Over;
         self.needs_resource |= membership.shows_need_of_resource();
-        let time = time.filter(|_| !over);
+        let was = self.memberships.get(account).and_then(|before| before.wakes_at);
+        // Each message puts off the next ping: it is enough to look again when the first time has come.
+        let is_early = |was: &Millis| *was > now && time.is_some_and(|time| time >= *was);
+        let time = was.filter(is_early).or(time).filter(|_| !over);
         membership.wakes_at = time;
         self.tally.add(&membership);
         let repaired_at = membership.repaired_at;
@@ -299,7 +303,6 @@ impl Room {
             self.tally.take(before);
             self.counters.repairs += u64::from(repaired_at > before.repaired_at);
         }
-        let was = before.and_then(|before| before.wakes_at);
         if was == time {
             return;
         }

@@ -1,17 +1,17 @@
 //! XML elements in one allocation: cheap to share, to compare and to hash.
 //!
 //! A stanza of somebody else is kept as it came and never passes through typed structs, which
-//! lose what they do not know. The format is a preorder dump (below, `str` is a 32-bit length and
-//! the bytes):
+//! lose what they do not know. The format is a preorder dump, itself a string so that its parts can
+//! be read without a look at each byte. A `length` is five characters of seven bits each, lowest
+//! first, and `str` a length with so many bytes:
 //!
 //! ```text
-//! text:     0 str
-//! element:  1 length-of-the-rest name:str count-of-attributes:u32 (key:str value:str)* child*
+//! text:     "\0" str
+//! element:  "\1" length-of-the-rest name:str length-of-attributes (key:str value:str)* child*
 //! ```
 //!
 //! Nothing here recurses, so depth costs no stack whatever a peer sends.
 
-use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -21,15 +21,17 @@ use minidom::node::Node as DomNode;
 
 const TEXT: u8 = 0;
 const ELEMENT: u8 = 1;
+/// Characters of a length.
+const LENGTH: usize = 5;
 
 /// An element with all that it holds, immutable.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Xml(Arc<[u8]>);
+pub struct Xml(Arc<str>);
 
 impl Xml {
     /// The element to read from.
     pub fn root(&self) -> Element<'_> {
-        Nodes { bytes: &self.0 }.find_map(Node::element).unwrap_or(Element::EMPTY)
+        Nodes { rest: &self.0 }.find_map(Node::element).unwrap_or(Element::EMPTY)
     }
 
     /// Bytes that it occupies.
@@ -40,6 +42,11 @@ impl Xml {
     /// Whether somebody else holds it too.
     pub fn is_shared(&self) -> bool {
         Arc::strong_count(&self.0) > 1
+    }
+
+    /// Whether both are one copy.
+    pub fn is_same(&self, other: &Xml) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// A copy with attributes of the root set (or removed, with `None`), without the children
@@ -78,12 +85,6 @@ impl Xml {
     }
 }
 
-impl Borrow<[u8]> for Xml {
-    fn borrow(&self) -> &[u8] {
-        &self.0
-    }
-}
-
 impl From<&Dom> for Xml {
     /// Meant for what we author and for tests: it recurses.
     fn from(element: &Dom) -> Xml {
@@ -118,25 +119,19 @@ impl fmt::Debug for Xml {
 pub struct Element<'a> {
     name: &'a str,
     attributes: Attributes<'a>,
-    children: &'a [u8],
-    whole: &'a [u8],
+    children: &'a str,
+    whole: &'a str,
 }
 
 impl<'a> Element<'a> {
-    const EMPTY: Element<'static> = Element {
-        name: "",
-        attributes: Attributes { bytes: &[], left: 0 },
-        children: &[],
-        whole: &[],
-    };
+    const EMPTY: Element<'static> =
+        Element { name: "", attributes: Attributes { rest: "" }, children: "", whole: "" };
 
-    fn parse(whole: &'a [u8], mut rest: &'a [u8]) -> Option<Element<'a>> {
+    fn parse(whole: &'a str, mut rest: &'a str) -> Option<Element<'a>> {
         let name = take_str(&mut rest)?;
-        let left = take_u32(&mut rest)?;
-        let attributes = Attributes { bytes: rest, left };
-        let mut after = attributes;
-        while after.next().is_some() {}
-        Some(Element { name, attributes, children: after.bytes, whole })
+        let length = take_length(&mut rest)?;
+        let (attributes, children) = rest.split_at_checked(length)?;
+        Some(Element { name, attributes: Attributes { rest: attributes }, children, whole })
     }
 
     /// Its name, with the prefix that it came with.
@@ -161,7 +156,7 @@ impl<'a> Element<'a> {
 
     /// Children of both kinds.
     pub fn nodes(&self) -> Nodes<'a> {
-        Nodes { bytes: self.children }
+        Nodes { rest: self.children }
     }
 
     /// Child elements.
@@ -265,59 +260,54 @@ impl<'a> Node<'a> {
 /// The children of an element in their order.
 #[derive(Clone, Copy)]
 pub struct Nodes<'a> {
-    bytes: &'a [u8],
+    rest: &'a str,
 }
 
 impl<'a> Iterator for Nodes<'a> {
     type Item = Node<'a>;
 
     fn next(&mut self) -> Option<Node<'a>> {
-        let start = self.bytes;
-        let (kind, mut rest) = start.split_first()?;
-        match *kind {
-            TEXT => {
-                let text = take_str(&mut rest)?;
-                self.bytes = rest;
-                Some(Node::Text(text))
-            }
-            _ => {
-                let length = take_u32(&mut rest)? as usize;
-                let (inside, after) = rest.split_at_checked(length)?;
-                let whole = start.split_at_checked(start.len() - after.len())?.0;
-                self.bytes = after;
-                Element::parse(whole, inside).map(Node::Element)
-            }
+        let start = self.rest;
+        let kind = *start.as_bytes().first()?;
+        let mut rest = start.get(1..)?;
+        if kind == TEXT {
+            let text = take_str(&mut rest)?;
+            self.rest = rest;
+            return Some(Node::Text(text));
         }
+        let length = take_length(&mut rest)?;
+        let (inside, after) = rest.split_at_checked(length)?;
+        let whole = start.get(..start.len() - after.len())?;
+        self.rest = after;
+        Element::parse(whole, inside).map(Node::Element)
     }
 }
 
 /// The attributes of an element in their order.
 #[derive(Clone, Copy)]
 pub struct Attributes<'a> {
-    bytes: &'a [u8],
-    left: u32,
+    rest: &'a str,
 }
 
 impl<'a> Iterator for Attributes<'a> {
     type Item = (&'a str, &'a str);
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.left = self.left.checked_sub(1)?;
-        Some((take_str(&mut self.bytes)?, take_str(&mut self.bytes)?))
+        Some((take_str(&mut self.rest)?, take_str(&mut self.rest)?))
     }
 }
 
-fn take_u32(bytes: &mut &[u8]) -> Option<u32> {
-    let (number, rest) = bytes.split_first_chunk::<4>()?;
-    *bytes = rest;
-    Some(u32::from_le_bytes(*number))
+fn take_length(text: &mut &str) -> Option<usize> {
+    let digits = text.as_bytes().first_chunk::<LENGTH>()?;
+    *text = text.get(LENGTH..)?;
+    Some(digits.iter().rev().fold(0, |length, digit| length << 7 | usize::from(*digit)))
 }
 
-fn take_str<'a>(bytes: &mut &'a [u8]) -> Option<&'a str> {
-    let length = take_u32(bytes)? as usize;
-    let (text, rest) = bytes.split_at_checked(length)?;
-    *bytes = rest;
-    std::str::from_utf8(text).ok()
+fn take_str<'a>(text: &mut &'a str) -> Option<&'a str> {
+    let length = take_length(text)?;
+    let (taken, rest) = text.split_at_checked(length)?;
+    *text = rest;
+    Some(taken)
 }
 
 /// Writes an [`Xml`] from its beginning to its end: `open`, `attribute`s, children, `close`.
@@ -329,8 +319,7 @@ pub struct Builder {
 
 struct Open {
     length_at: usize,
-    count_at: usize,
-    attributes: u32,
+    attributes_at: usize,
 }
 
 impl Builder {
@@ -338,21 +327,19 @@ impl Builder {
     pub fn open(&mut self, name: &str) {
         self.bytes.push(ELEMENT);
         let length_at = self.bytes.len();
-        self.number(0);
+        self.length(0);
         self.string(name);
-        let count_at = self.bytes.len();
-        self.number(0);
-        self.open.push(Open { length_at, count_at, attributes: 0 });
+        let attributes_at = self.bytes.len();
+        self.length(0);
+        self.open.push(Open { length_at, attributes_at });
     }
 
     /// Gives the open element an attribute; before its first child.
     pub fn attribute(&mut self, key: &str, value: &str) {
         self.string(key);
         self.string(value);
-        if let Some(open) = self.open.last_mut() {
-            open.attributes += 1;
-            let (at, count) = (open.count_at, open.attributes);
-            self.patch(at, count);
+        if let Some(open) = self.open.last() {
+            self.patch(open.attributes_at);
         }
     }
 
@@ -365,7 +352,7 @@ impl Builder {
     /// Adds a copy.
     pub fn copy(&mut self, node: Node<'_>) {
         match node {
-            Node::Element(element) => self.bytes.extend_from_slice(element.whole),
+            Node::Element(element) => self.bytes.extend_from_slice(element.whole.as_bytes()),
             Node::Text(text) => self.text(text),
         }
     }
@@ -373,8 +360,7 @@ impl Builder {
     /// Ends the open element.
     pub fn close(&mut self) {
         if let Some(open) = self.open.pop() {
-            let length = self.bytes.len().saturating_sub(open.length_at + 4);
-            self.patch(open.length_at, u32::try_from(length).unwrap_or(u32::MAX));
+            self.patch(open.length_at);
         }
     }
 
@@ -383,7 +369,10 @@ impl Builder {
         while !self.open.is_empty() {
             self.close();
         }
-        Xml(Arc::from(self.bytes))
+        // All that was added is text, whole strings of it and digits below 128.
+        let text = String::from_utf8(self.bytes);
+        debug_assert!(text.is_ok());
+        Xml(Arc::from(text.unwrap_or_default()))
     }
 
     fn dom(&mut self, element: &Dom, inherited: &str) {
@@ -408,20 +397,28 @@ impl Builder {
         self.close();
     }
 
-    fn number(&mut self, number: u32) {
-        self.bytes.extend_from_slice(&number.to_le_bytes());
+    fn length(&mut self, length: usize) {
+        self.bytes.extend_from_slice(&digits(length));
     }
 
     fn string(&mut self, text: &str) {
-        self.number(u32::try_from(text.len()).unwrap_or(u32::MAX));
+        self.length(text.len());
         self.bytes.extend_from_slice(text.as_bytes());
     }
 
-    fn patch(&mut self, at: usize, number: u32) {
-        if let Some(place) = self.bytes.get_mut(at..at + 4) {
-            place.copy_from_slice(&number.to_le_bytes());
+    /// Writes how much has followed the length at this place.
+    fn patch(&mut self, at: usize) {
+        let length = self.bytes.len().saturating_sub(at + LENGTH);
+        if let Some(place) = self.bytes.get_mut(at..at + LENGTH) {
+            place.copy_from_slice(&digits(length));
         }
     }
+}
+
+/// No stanza comes near 32 GiB.
+fn digits(length: usize) -> [u8; LENGTH] {
+    // Masked, so it fits.
+    std::array::from_fn(|at| (length >> (7 * at) & 0x7f) as u8)
 }
 
 #[cfg(test)]
