@@ -11,7 +11,7 @@
 
 %% Microseconds by which the clocks of servers may differ.
 -define(SKEW, 10 * 60 * 1_000_000).
-%% Messages of one author with the same text that are looked at.
+%% Messages of one author with the same text, or that a room calls the same, that are looked at.
 -define(MOST_ALIKE, 100).
 
 %% @doc Stores a message, unless it is there. Within a transaction.
@@ -130,9 +130,10 @@ takes(Host) ->
 
 rows(Host, Account, Room, RoomId) ->
     Owner = owner(Account),
+    Most = ?MOST_ALIKE,
     Bare = jid:encode(Room),
     Query = ?SQL("select @(timestamp)d, @(xml)s, @(peer)s from archive where username=%(Owner)s and %(Host)H"
-                 " and origin_id=%(RoomId)s and bare_peer=%(Bare)s"),
+                 " and origin_id=%(RoomId)s and bare_peer=%(Bare)s limit %(Most)d"),
     case ejabberd_sql:sql_query(Host, Query) of
         {selected, Rows} -> Rows;
         {error, Reason} -> ejabberd_sql:abort(Reason)
