@@ -3,7 +3,7 @@
 -compile({no_auto_import, [register/2]}).
 
 -export([start/0, start/1, stop/1, restart/1, restart/2, crash/1, crash/2, alive/1, with_options/2, reload/1]).
--export([rpc/4, host/1, rooms/1, port/1, address/1, http_port/1, config/1, version/1]).
+-export([rpc/4, os_pid/1, host/1, rooms/1, port/1, address/1, http_port/1, config/1, version/1]).
 -export([fresh/2, fresh_room/1, register/2, register/3, password/0]).
 -export([c2s_pid/2, room_pid/2, room_occupants/2, kill_process/2, wait_until/2, log/1, complaints/1]).
 -export([boot/0]).
@@ -155,6 +155,10 @@ gone(Server) ->
 -spec rpc(server(), module(), atom(), [term()]) -> term().
 rpc(#server{peer = Peer}, Module, Function, Args) ->
     peer:call(Peer, Module, Function, Args, ?CALL_TIME).
+
+%% The server's process, as the system knows it.
+-spec os_pid(server()) -> string().
+os_pid(#server{os_pid = OsPid}) -> OsPid.
 
 -spec host(server()) -> binary().
 host(#server{options = Options}) -> mmx_config:host(Options).
