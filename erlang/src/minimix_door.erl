@@ -2,12 +2,13 @@
 %%% the effects are executed by whoever brought the input.
 -module(minimix_door).
 
--export([from_session/3, from_room/3, catch_up/3, stranded/4, declined/4]).
+-export([from_session/3, from_room/3, from_room_to_all/4, catch_up/3, stranded/4, declined/4]).
 -export([restore/4, bookmark/4, bookmarked_rooms/2, forget_bookmarks/1, turn/3, doubt/2, gap/2, dismiss/3, command/4]).
 -export([session_gone/4, session_asleep/3, session_resumed/4, wakes/4, stop_account/2, stop_all/1]).
 -export([let_go/3, let_go_if_barred/3, let_go_unserved/1]).
 -export([rooms/1, rooms_of/2, facts/2, counts/1, tick/2]).
 
+-include("logger.hrl").
 -include_lib("xmpp/include/xmpp.hrl").
 
 -type state() :: minimix_state:state().
@@ -30,6 +31,32 @@ from_room(State, Account, Stanza) ->
     Input = {room, minimix_stanza:nick(From), minimix_stanza:to_element(Stanza), Id},
     {Verdict, none} = run(handle(State, Account, Room, Input), context(State, Account, Room, Stanza, none)),
     Verdict.
+
+%% @doc A message of a room or an occupant to some hundred accounts of one host, at most. Those that it is to go to
+%% as without the module. Raises before anything is done, or not at all.
+-spec from_room_to_all(state(), [jid:jid()], message(), fxml:xmlel()) -> [jid:jid()].
+from_room_to_all(State, Accounts, Message, Element) ->
+    From = xmpp:get_from(Message),
+    Room = minimix_stanza:room(From),
+    WithIds = [{minimix_stanza:account(Account), archive_id(Message, State, Account, Room)} || Account <- Accounts],
+    All = minimix_nif:tell(minimix_state:core(State), minimix_stanza:room_address(Room), minimix_stanza:nick(From),
+                           Element, WithIds, now_ms()),
+    Tell = fun({_Account, {none, [pass]}}) ->
+                   true;
+              ({Account, Effects}) ->
+                   Stanza = xmpp:set_to(Message, Account),
+                   ok = safely(fun() -> execute(Effects, context(State, Account, Room, Stanza, none)) end),
+                   false
+           end,
+    [Account || {Account, _} = Told <- lists:zip(Accounts, All), Tell(Told)].
+
+%% One account's trouble is not that of the next.
+safely(Fun) ->
+    try Fun()
+    catch
+        Class:Reason:Trace ->
+            ?ERROR_MSG("mod_minimix failed on a room's message: ~ts", [minimix_failure:text(Class, Reason, Trace)])
+    end.
 
 archive_id(#message{type = groupchat}, State, Account, Room) -> minimix_archive:id(State, Account, Room);
 archive_id(_Stanza, _State, _Account, _Room) -> none.

@@ -140,7 +140,7 @@ private(Stanza, [First | Others], Context) ->
 
 %% False when the stream is gone: then its session is, too, and the core hears of it.
 fork(Stanza, {Pid, Resource, Gate, IsLast}, IsOwn, #{account := Account, room := Room}) ->
-    Jid = jid:replace_resource(Account, Resource),
+    Jid = Account#jid{resource = Resource, lresource = Resource},
     Fork = case IsOwn of
                true -> minimix_stanza:own(Stanza, Jid);
                false -> Stanza

@@ -85,9 +85,11 @@ internal_error(Stanza, Stream) ->
 
 %%% From a room
 
--spec sm_receive_packet(stanza() | drop) -> stanza() | drop | {stop, drop}.
+-spec sm_receive_packet(stanza() | drop) -> stanza() | drop | {stop, drop | message()}.
 sm_receive_packet(drop) ->
     drop;
+sm_receive_packet(#message{meta = #{minimix_for_all := true}} = Message) ->
+    {stop, xmpp:del_meta(Message, minimix_for_all)};
 sm_receive_packet(Stanza) ->
     case xmpp:get_to(Stanza) of
         #jid{lresource = <<>>, luser = LUser} = To when LUser =/= <<>> ->

@@ -4,7 +4,7 @@
 %%% resourceprep), stanzas come and go without `to` unless they are sent to a room.
 -module(minimix_nif).
 
--export([is_loaded/0, new/1, configure/2, handle/5, tick/3, replay_next/1, chosen/2, tombstone/4, wakes/4,
+-export([is_loaded/0, new/1, configure/2, handle/5, tell/6, tick/3, replay_next/1, chosen/2, tombstone/4, wakes/4,
          rooms/2, accounts/1, facts/2, counts/1, version/0, library/0]).
 -export_type([core/0, config/0, record/0, bookmark/0, command/0, stage/0, facts/0, counts/0,
               input/0, effect/0, effects/0, target/0, replay/0, recall/0, new_id/0]).
@@ -223,6 +223,12 @@ configure(_Core, _Config) ->
 -spec handle(core(), Account :: binary(), Room :: binary(), input(), Now :: non_neg_integer()) ->
           effects().
 handle(_Core, _Account, _Room, _Input, _Now) ->
+    erlang:nif_error({nif_not_loaded, ?MODULE}).
+
+%% @doc Brings a stanza of a room to some hundred accounts at most, each with the id that its archive has for it.
+-spec tell(core(), Room :: binary(), nick(), fxml:xmlel(), [{Account :: binary(), ArchiveId :: pos_integer() | none}],
+           Now :: non_neg_integer()) -> [effects()].
+tell(_Core, _Room, _Nick, _Stanza, _Accounts, _Now) ->
     erlang:nif_error({nif_not_loaded, ?MODULE}).
 
 %% @doc Brings the time to those accounts of a room that asked for it with `wake'.

@@ -6,7 +6,7 @@
 
 -export([to_element/1, from_element/1, is_join/1, room/1, room_address/1, nick/1, account/1]).
 -export([for/3, mark/1, is_room_traffic/1, shared/1, returned/1, is_returned/1]).
--export([archived/3, for_archive/2]).
+-export([archived/3, for_archive/2, for_all/1]).
 -export([passed/2, may_be_stray/1, is_of_a_room/1, carbon/1, set_id/2, own/2, copy_of_same/1]).
 -export_type([mark/0, gate/0]).
 
@@ -91,6 +91,11 @@ may_be_stray(_) ->
 -spec is_of_a_room(stanza()) -> boolean().
 is_of_a_room(#message{type = groupchat}) -> true;
 is_of_a_room(Stanza) -> xmpp:has_subtag(Stanza, #muc_user{}).
+
+%% @doc A message for all accounts in a room, addressed to one of them.
+-spec for_all(message()) -> message().
+for_all(#message{meta = Meta} = Message) ->
+    Message#message{meta = Meta#{minimix_for_all => true}}.
 
 %% @doc Several sessions get this private message.
 -spec shared(stanza()) -> stanza().

@@ -86,6 +86,8 @@ stop_parts(Host) ->
 -spec handlers() -> [{Hook :: atom(), module(), Priority :: integer()}].
 handlers() ->
     [{Hook, minimix_hooks, Priority} || {Hook, Priority} <- hooks()]
+        %% After whoever wants to change it.
+        ++ [{multicast_route, minimix_broadcast, 75}]
         ++ [{Hook, minimix_push_hooks, Priority} || {Hook, Priority} <- push_hooks()]
         ++ [{Hook, minimix_archive_hooks, Priority} || {Hook, Priority} <- archive_hooks()]
         ++ [{Hook, minimix_bookmark_hooks, Priority} || {Hook, Priority} <- bookmark_hooks()].

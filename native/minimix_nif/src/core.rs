@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use minimix::{
-    Account, Config, Counters, Effects, Environment, Facts, Input, Millis, Room, RoomJid, Standing,
-    Tally, Xml,
+    Account, Config, Counters, Effects, Environment, Facts, Input, Millis, Nick, Room, RoomJid,
+    Standing, Tally, Xml,
 };
 use parking_lot::{Mutex, RwLock};
 
@@ -86,6 +86,37 @@ impl Core {
             self.drop_room(&mut rooms, room);
         }
         effects
+    }
+
+    /// Brings what a room says to all of these accounts, each with the id under which its archive can
+    /// keep it.
+    pub fn tell(
+        &self,
+        room: &RoomJid,
+        nick: Option<Nick>,
+        stanza: &Xml,
+        accounts: &[(Account, Option<u64>)],
+        now: Millis,
+    ) -> Vec<Effects> {
+        let config = self.config.read().clone();
+        let mut rooms = self.rooms.of(room).lock();
+        let found = rooms.entry(room.clone()).or_insert_with(|| Room::new(room.clone(), now));
+        let all = accounts.iter().map(|(account, archive_id)| {
+            let before = found.standing(account);
+            let (nick, stanza, archive_id) = (nick.clone(), stanza.clone(), *archive_id);
+            let input = Input::FromRoom { nick, stanza, archive_id };
+            let effects = found.handle(account, input, self.around(account, found, &config, now));
+            if found.standing(account) != before {
+                self.note(account, found);
+            }
+            effects
+        });
+        let all = all.collect();
+        self.learn(found);
+        if found.is_empty() {
+            self.drop_room(&mut rooms, room);
+        }
+        all
     }
 
     /// Brings the time to the accounts of a room that wait for it.

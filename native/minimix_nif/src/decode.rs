@@ -20,25 +20,22 @@ pub fn input(term: Term<'_>) -> NifResult<Input> {
     let parts = rustler::types::tuple::get_tuple(term)?;
     let tag: Atom = parts.first().ok_or(Error::BadArg)?.decode()?;
     match (tag, parts.get(1..).unwrap_or_default()) {
-        (tag, [pid, resource, nick, stanza]) if tag == atoms::session() => Ok(Input::FromSession {
+        (tag, [pid, resource, to, stanza]) if tag == atoms::session() => Ok(Input::FromSession {
             session: session(*pid, *resource)?,
-            nick: nick_of(*nick)?,
+            nick: nick(*to)?,
             stanza: element::decode(*stanza)?,
         }),
-        (tag, [nick, stanza, archive_id]) if tag == atoms::room() => Ok(Input::FromRoom {
-            nick: nick_of(*nick)?,
+        (tag, [from, stanza, archive_id]) if tag == atoms::room() => Ok(Input::FromRoom {
+            nick: nick(*from)?,
             stanza: element::decode(*stanza)?,
-            archive_id: match archive_id.is_atom() {
-                true => none(*archive_id)?,
-                false => Some(archive_id.decode()?),
-            },
+            archive_id: self::archive_id(*archive_id)?,
         }),
         (tag, [pid, resource]) if tag == atoms::catch_up() => {
             Ok(Input::CatchUp { session: session(*pid, *resource)? })
         }
-        (tag, [pid, resource, nick]) if tag == atoms::stranded() => Ok(Input::Stranded {
+        (tag, [pid, resource, name]) if tag == atoms::stranded() => Ok(Input::Stranded {
             session: session(*pid, *resource)?,
-            nick: nick_of(*nick)?.ok_or(Error::BadArg)?,
+            nick: nick(*name)?.ok_or(Error::BadArg)?,
         }),
         (tag, [epoch]) if tag == atoms::declined() => {
             Ok(Input::Declined { epoch: epoch.decode()? })
@@ -89,11 +86,20 @@ fn session(pid: Term<'_>, resource: Term<'_>) -> NifResult<Session> {
     Ok(Session { id: pid::session(pid)?, resource: Resource::from(resource.decode::<&str>()?) })
 }
 
-fn nick_of(term: Term<'_>) -> NifResult<Option<Nick>> {
+/// Reads the nick of an occupant, or none for the room itself.
+pub fn nick(term: Term<'_>) -> NifResult<Option<Nick>> {
     if term.is_atom() {
         return none(term);
     }
     Ok(Some(Nick::from(term.decode::<&str>()?)))
+}
+
+/// Reads the id that an archive has for a message, if it is to keep it.
+pub fn archive_id(term: Term<'_>) -> NifResult<Option<u64>> {
+    match term.is_atom() {
+        true => none(term),
+        false => Ok(Some(term.decode()?)),
+    }
 }
 
 fn none<T>(term: Term<'_>) -> NifResult<Option<T>> {

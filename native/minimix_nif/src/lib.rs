@@ -44,6 +44,23 @@ fn handle<'a>(
 }
 
 #[rustler::nif]
+fn tell<'a>(
+    env: Env<'a>,
+    core: ResourceArc<Core>,
+    room: &str,
+    nick: Term<'a>,
+    stanza: Term<'a>,
+    accounts: Vec<(&str, Term<'a>)>,
+    now: u64,
+) -> NifResult<Vec<(Term<'a>, Vec<Term<'a>>)>> {
+    let (nick, stanza) = (decode::nick(nick)?, element::decode(stanza)?);
+    let read = |(account, id)| Ok((Account::from(account), decode::archive_id(id)?));
+    let accounts: Vec<_> = accounts.into_iter().map(read).collect::<NifResult<_>>()?;
+    let all = core.tell(&RoomJid::from(room), nick, &stanza, &accounts, Millis(now));
+    Ok(all.into_iter().map(|effects| encode::effects(env, effects)).collect())
+}
+
+#[rustler::nif]
 fn tick<'a>(env: Env<'a>, core: ResourceArc<Core>, room: &str, now: u64) -> Vec<Term<'a>> {
     core.tick(&RoomJid::from(room), Millis(now))
         .into_iter()
