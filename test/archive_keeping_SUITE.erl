@@ -21,6 +21,8 @@
 
 -import(mmx_archive, [groupchat/1, groupchat/2]).
 
+-define(MIB, 1024 * 1024).
+
 all() ->
     [{group, Kind} || {Kind, _, _} <- groups()].
 
@@ -34,7 +36,8 @@ is_for(sqlite, a_minute_without_the_database_loses_nothing) -> false;
 is_for(_, _) -> true.
 
 options(Options) ->
-    beside_plain(maps:merge(#{rejoin_rate => 1000, history_size => 2}, Options)).
+    Plain = beside_plain(maps:merge(#{rejoin_rate => 1000, history_size => 2}, Options)),
+    Plain#{c2s => #{max_stanza_size => 2 * ?MIB}}.
 
 init_per_group(Kind, Config) ->
     Keeper = mmx_keeper:start(Kind, fun(Database) -> mmx_archive:options(Database, options(#{})) end),
@@ -185,7 +188,7 @@ what_waits_is_written_when_the_module_stops(Config) ->
 %% I10 (XEP-0313 §6.1)
 a_long_message_is_archived(Config) ->
     with_two(Config, fun(Room, Bob, Phone, Desk) ->
-        Long = binary:copy(<<"0123456789">>, 90_000),
+        Long = binary:copy(<<"0123456789abcdef">>, ?MIB div 16),
         told(Bob, Room, Long, [Phone, Desk]),
         ?assertEqual([Long], bodies(groupchat(Phone)))
     end).
