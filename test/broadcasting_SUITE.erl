@@ -5,6 +5,7 @@
 -export([
     every_account_is_told_once_and_in_order/1,
     accounts_of_every_host_are_told/1,
+    a_long_message_reaches_every_account/1,
     who_changes_single_copies_changes_single_copies/1,
     who_drops_single_copies_drops_single_copies/1,
     a_session_without_the_module_is_told_beside_the_accounts/1
@@ -61,6 +62,14 @@ accounts_of_every_host_are_told(Config) ->
         told(Bob, Room, <<"to all">>, [Bob, Phone, Desk, Dora]),
         ?assert(lists:member({<<"dora">>, account(Dora)}, in_room(Config, Room))),
         mmx_client:abandon(Dora)
+    end).
+
+%% I3, I9 (XEP-0045 §7.4)
+a_long_message_reaches_every_account(Config) ->
+    story(Config, ["bob/desk" | [Name ++ "/phone" || Name <- ["alice", "clara", "dora"]]], fun(Room, Bob, Alice, Clara, Dora) ->
+        ok = enter(Room, [{Bob, <<"bob">>}, {Alice, <<"alice">>}, {Clara, <<"clara">>}, {Dora, <<"dora">>}]),
+        told(Bob, Room, binary:copy(<<"0123456789">>, 60_000), [Bob, Alice, Clara, Dora]),
+        told(Bob, Room, <<"short">>, [Bob, Alice, Clara, Dora])
     end).
 
 %% I3 (XEP-0045 §7.4)

@@ -48,6 +48,6 @@ impl Membership {
 fn is_worth_archiving(message: Element<'_>) -> bool {
     let has_hint =
         |names: &[&str]| names.iter().any(|name| message.child(name, NS_HINTS).is_some());
-    let has_text = |name| message.inner(name).is_some_and(|child| !child.text().is_empty());
+    let has_text = |name| message.inner(name).is_some_and(|child| child.has_text());
     has_hint(&["store"]) || (!has_hint(&AGAINST) && (has_text("body") || has_text("subject")))
 }

@@ -35,6 +35,7 @@ use crate::intent::Intent;
 use crate::interned::Interned;
 use crate::names::{Account, Millis, Nick, Resource, RoomJid, Session, SessionId};
 use crate::pending::Pending;
+use crate::pushing::Folded;
 use crate::record::Cause;
 use crate::repairing::jitter;
 use crate::roster::Roster;
@@ -75,6 +76,7 @@ pub(crate) struct Cx<'a> {
     /// Whether nobody but accounts without sessions is in the room.
     pub is_deserted: bool,
     pub interned: &'a mut Interned,
+    pub folded: &'a mut Folded,
     pub counter: &'a mut u64,
     pub effects: Effects,
 }

@@ -114,7 +114,7 @@ impl Membership {
             None => self.attachments.audience(Audience::Live, &said.message, None),
         };
         cx.fork(targets, id, false);
-        self.push(cx, said.message.root());
+        self.push(cx, &said.message);
         self.drop_the_stuck(cx);
         if is_subject {
             self.history.change_subject(cx.interned.share(said.message), cx.room, cx.now);

@@ -8,16 +8,37 @@ use crate::history;
 use crate::membership::{Cx, Membership};
 use crate::names::{Account, Nick, RoomJid, SessionId};
 use crate::record::Notify;
-use crate::xml::Element;
+use crate::xml::{Element, Xml};
 
 const NS_OMEMO: [&str; 2] = ["urn:xmpp:omemo:2", "eu.siacs.conversations.axolotl"];
 const NS_REFERENCE: &str = "urn:xmpp:reference:0";
 
+/// Bytes of a text in which a nick is looked for: whoever is named further on reads it later.
+const LOOKED_AT: usize = 4 * 1024;
+
+/// The text of the last message as nicks are looked for in it: one account after the other is sent the
+/// same.
+#[derive(Debug, Default)]
+pub struct Folded {
+    last: Option<(Xml, String)>,
+}
+
+impl Folded {
+    fn text(&mut self, message: &Xml) -> &str {
+        if self.last.as_ref().is_none_or(|(known, _)| !known.is_same(message)) {
+            let body = message.root().inner("body");
+            let text = folded(&body.map(|body| body.beginning(LOOKED_AT)).unwrap_or_default());
+            self.last = Some((message.clone(), text));
+        }
+        self.last.as_ref().map_or("", |(_, text)| text)
+    }
+}
+
 impl Membership {
     /// Wakes the devices without a session when nobody is there who could read this.
-    pub fn push(&self, cx: &mut Cx<'_>, message: Element<'_>) {
+    pub fn push(&self, cx: &mut Cx<'_>, message: &Xml) {
         let is_read = self.attachments.iter().any(|one| one.is_attached() && !one.is_asleep);
-        if !is_read && self.wakes(cx.account, cx.room, cx.config.push, message) {
+        if !is_read && self.wakes(cx.account, cx.room, cx.config.push, message, cx.folded) {
             cx.push(Effect::Push);
         }
     }
@@ -28,8 +49,10 @@ impl Membership {
         account: &Account,
         room: &RoomJid,
         push: Push,
-        message: Element<'_>,
+        stanza: &Xml,
+        folded: &mut Folded,
     ) -> bool {
+        let message = stanza.root();
         let own = room.occupant(&self.nick);
         let is_ordinary = message.attribute("type") == Some("groupchat")
             && message.attribute("from").is_some_and(|from| from != own && from.contains('/'))
@@ -43,7 +66,7 @@ impl Membership {
             (Some(Notify::Never), _) | (None, Push::None) => false,
             (Some(Notify::Always), _) | (None, Push::All) => true,
             (Some(Notify::OnMention), _) | (None, Push::Mentions) => {
-                refers_to(message, account, &own) || mentions(message, &self.nick)
+                refers_to(message, account, &own) || mentions(folded.text(stanza), &self.nick)
             }
         }
     }
@@ -62,7 +85,7 @@ impl Membership {
 fn has_text(message: Element<'_>) -> bool {
     let is_encrypted =
         || NS_OMEMO.iter().any(|namespace| message.child("encrypted", namespace).is_some());
-    message.inner("body").is_some_and(|body| !body.text().is_empty()) || is_encrypted()
+    message.inner("body").is_some_and(|body| body.has_text()) || is_encrypted()
 }
 
 /// Whether it names the account or its occupant (XEP-0372 §3.2).
@@ -97,12 +120,9 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Whether the text has the nick in it as a word, however it is written.
-fn mentions(message: Element<'_>, nick: &Nick) -> bool {
-    let Some(body) = message.inner("body") else {
-        return false;
-    };
-    let (text, nick) = (folded(&body.text()), folded(nick.as_str()));
+/// Whether the folded text has the nick in it as a word, however it is written.
+fn mentions(text: &str, nick: &Nick) -> bool {
+    let nick = folded(nick.as_str());
     if nick.is_empty() {
         return false;
     }
@@ -110,7 +130,7 @@ fn mentions(message: Element<'_>, nick: &Nick) -> bool {
         beside.is_some_and(is_of_a_word) && edge.is_some_and(is_of_a_word)
     };
     text.match_indices(&nick).any(|(at, found)| {
-        let (before, rest) = text.split_at_checked(at).unwrap_or((&text, ""));
+        let (before, rest) = text.split_at_checked(at).unwrap_or((text, ""));
         let after = rest.strip_prefix(found).unwrap_or_default();
         !is_word(before.chars().next_back(), nick.chars().next())
             && !is_word(after.chars().next(), nick.chars().next_back())
@@ -123,6 +143,9 @@ fn is_of_a_word(character: char) -> bool {
 
 /// Letters alike but for case and composition become the same.
 fn folded(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
     let lower = text.nfkc().flat_map(char::to_uppercase).flat_map(char::to_lowercase);
     lower.nfc().collect()
 }
@@ -134,8 +157,27 @@ mod tests {
 
     fn is_mentioned(nick: &str, text: &str) -> bool {
         let message = format!("<message xmlns='jabber:client'><body>{text}</body></message>");
-        let message: Xml = message.parse().unwrap();
-        mentions(message.root(), &Nick::from(nick))
+        mentions(Folded::default().text(&message.parse().unwrap()), &Nick::from(nick))
+    }
+
+    /// I9: a text of any length takes no longer than a long one.
+    #[test]
+    fn a_nick_far_into_a_text_is_not_looked_for() {
+        assert!(is_mentioned("alice", &format!("{} alice", "ä".repeat(2_000))));
+        assert!(!is_mentioned("alice", &format!("{} alice", "ä".repeat(500_000))));
+        assert!(!is_mentioned("alice", &format!("x{}", "€".repeat(500_000))));
+    }
+
+    #[test]
+    fn each_message_has_its_own_text() {
+        let message =
+            |text| format!("<message xmlns='jabber:client'><body>{text}</body></message>");
+        let [one, other]: [Xml; 2] = ["One", "Other"].map(|text| message(text).parse().unwrap());
+        let mut folded = Folded::default();
+        assert_eq!(
+            [&one, &other, &one].map(|xml| folded.text(xml).to_owned()),
+            ["one", "other", "one"]
+        );
     }
 
     /// B22.159: N in the body, word-bounded.

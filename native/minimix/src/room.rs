@@ -11,6 +11,7 @@ use crate::interned::Interned;
 use crate::membership::{Cx, Membership};
 use crate::muc_user::code;
 use crate::names::{Account, Millis, Nick, RoomJid, Session};
+use crate::pushing::Folded;
 use crate::record::Bookmark;
 use crate::request;
 use crate::state::State;
@@ -91,6 +92,7 @@ pub struct Room {
     times: BTreeSet<(Millis, Account)>,
     wakes_at: Option<Millis>,
     interned: Interned,
+    folded: Folded,
     tally: Tally,
     counters: Counters,
     counter: u64,
@@ -107,6 +109,7 @@ impl Room {
             times: BTreeSet::new(),
             wakes_at: None,
             interned: Interned::default(),
+            folded: Folded::default(),
             tally: Tally::default(),
             counters: Counters::default(),
             counter: now.0.saturating_mul(1_000),
@@ -175,6 +178,7 @@ impl Room {
             archive_id: archive_id(&input).filter(|_| around.config.archive),
             is_deserted,
             interned: &mut self.interned,
+            folded: &mut self.folded,
             counter: &mut self.counter,
             effects,
         };
@@ -241,7 +245,8 @@ impl Room {
     /// Whether a device is to be woken for a message that it was given and cannot read.
     pub fn wakes(&self, account: &Account, message: &Xml, push: Push) -> bool {
         let membership = self.memberships.get(account);
-        membership.is_some_and(|known| known.wakes(account, &self.jid, push, message.root()))
+        let mut folded = Folded::default();
+        membership.is_some_and(|known| known.wakes(account, &self.jid, push, message, &mut folded))
     }
 
     /// What is to tell of an account.

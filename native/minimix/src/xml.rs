@@ -190,6 +190,26 @@ impl<'a> Element<'a> {
             .collect()
     }
 
+    /// Whether there is text directly inside.
+    pub fn has_text(&self) -> bool {
+        self.nodes().any(|node| matches!(node, Node::Text(text) if !text.is_empty()))
+    }
+
+    /// The text directly inside, up to so many bytes.
+    pub fn beginning(&self, limit: usize) -> String {
+        let mut beginning = String::new();
+        for node in self.nodes() {
+            if let Node::Text(text) = node {
+                let left = limit.saturating_sub(beginning.len());
+                beginning.push_str(text.get(..text.floor_char_boundary(left)).unwrap_or_default());
+            }
+            if beginning.len() >= limit {
+                break;
+            }
+        }
+        beginning
+    }
+
     /// Bytes that it occupies.
     pub fn size(&self) -> usize {
         self.whole.len()
