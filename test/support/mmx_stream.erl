@@ -116,8 +116,9 @@ next(#link{socket = Socket} = Link) ->
 write(#link{transport = Transport, socket = Socket}, Text) ->
     case Transport:send(Socket, Text) of
         ok -> ok;
-        %% The end of the stream is on its way to the reader.
-        {error, closed} -> ok
+        %% The end of the stream is on its way to the reader. What a send meets before that depends on how far
+        %% the end has come: a socket whose port is gone already is an invalid one.
+        {error, Reason} when Reason =:= closed; Reason =:= einval; Reason =:= enotconn; Reason =:= econnreset; Reason =:= epipe -> ok
     end.
 
 %% The parser is a handle: what it has read it keeps to itself.
