@@ -6,8 +6,13 @@
     while_the_database_is_away_nobody_waits/1,
     a_minute_without_the_database_loses_nothing/1,
     a_message_that_the_database_refuses_keeps_no_other/1,
+    preferences_that_nobody_can_read_keep_no_other/1,
     what_is_written_again_is_there_once/1,
     what_is_too_much_is_lost_and_counted/1,
+    what_takes_longer_than_anybody_waits_is_there_once/1,
+    what_a_room_calls_at_length_is_archived/1,
+    what_is_taken_back_waits_like_what_is_said/1,
+    a_device_that_missed_very_much_is_told_the_end_of_it/1,
     what_waits_is_written_when_the_module_stops/1,
     a_long_message_is_archived/1,
     a_device_is_told_what_it_missed/1,
@@ -33,6 +38,8 @@ groups() ->
 is_for(sqlite, a_message_that_the_database_refuses_keeps_no_other) -> false;
 %% One of them is enough, as it takes so long.
 is_for(sqlite, a_minute_without_the_database_loses_nothing) -> false;
+is_for(sqlite, what_takes_longer_than_anybody_waits_is_there_once) -> false;
+is_for(sqlite, a_device_that_missed_very_much_is_told_the_end_of_it) -> false;
 is_for(_, _) -> true.
 
 options(Options) ->
@@ -128,6 +135,28 @@ a_message_that_the_database_refuses_keeps_no_other(Config) ->
         mmx_client:abandon(Again)
     end).
 
+%% I10, B21.150 (XEP-0441 §2)
+preferences_that_nobody_can_read_keep_no_other(Config) ->
+    with_two(Config, fun(Room, Bob, Phone, Desk) ->
+        Server = ?config(server, Config),
+        Dora = connect(Server, <<(mmx_server:fresh(Server, "dora"))/binary, "/phone">>),
+        _ = join(Dora, Room, <<"dora">>),
+        ok = settle(Room, [Bob, Phone, Desk, Dora]),
+        ok = mmx_archive:prefer(Phone, {always, [], []}),
+        [User, Host] = binary:split(account(Phone), <<"@">>),
+        Spoil = <<"update archive_prefs set always='garbage{' where username='", User/binary, "'">>,
+        {updated, 1} = mmx_server:rpc(Server, ejabberd_sql, sql_query, [Host, [Spoil]]),
+        _ = mmx_server:rpc(Server, ets_cache, clear, [archive_prefs_cache]),
+        State = mmx_server:rpc(Server, minimix_state, find, [Host]),
+        ok = mmx_server:rpc(Server, minimix_state, forget_wishes, [State, account(Phone)]),
+        ok = tell(Bob, Room, [Phone, Desk, Dora], [1, 2]),
+        ok = mmx_archive:flush(Server),
+        ?assertEqual(texts([1, 2]), bodies(groupchat(Dora))),
+        _ = mmx_server:rpc(Server, ejabberd_sql, sql_query, [Host, [<<"delete from archive_prefs">>]]),
+        _ = mmx_server:rpc(Server, ets_cache, clear, [archive_prefs_cache]),
+        mmx_client:abandon(Dora)
+    end).
+
 route(Config, Element) ->
     Server = ?config(server, Config),
     Stanza = mmx_server:rpc(Server, xmpp, decode, [Element, <<"jabber:client">>, [ignore_els]]),
@@ -170,6 +199,87 @@ what_is_too_much_is_lost_and_counted(Config) ->
         ok = mmx_archive:flush(Server),
         ?assertNotEqual(nomatch, re:run(mmx_server:log(Server), "has not archived [0-9]+ messages"))
     end).
+
+%% I10, B21.147 (XEP-0313 §6.1: a transaction goes on though nobody waits for it any more)
+what_takes_longer_than_anybody_waits_is_there_once(Config) ->
+    Keeper = ?config(keeper, Config),
+    Hasty = fun(Database) ->
+        #{top := Top} = Options = mmx_archive:options(Database, options(#{})),
+        Options#{top := Top#{sql_query_timeout => 2}}
+    end,
+    Server = mmx_keeper:again(Keeper, restart, Hasty),
+    Host = mmx_server:host(Server),
+    Sql = fun(Query) -> mmx_server:rpc(Server, ejabberd_sql, sql_query, [Host, [Query]]) end,
+    with_two([{server, Server} | Config], fun(Room, Bob, Phone, Desk) ->
+        ok = tell(Bob, Room, [Phone, Desk], [1]),
+        ok = mmx_archive:flush(Server),
+        _ = Sql(<<"create function slow() returns trigger language plpgsql as 'begin perform pg_sleep(0.1); return new; end'">>),
+        _ = Sql(<<"create trigger slow before insert on archive for each row execute function slow()">>),
+        Process = mmx_server:rpc(Server, gen_mod, get_module_proc, [Host, minimix_archive]),
+        ok = mmx_server:rpc(Server, sys, suspend, [Process]),
+        ok = tell(Bob, Room, [Phone, Desk], lists:seq(2, 40)),
+        ok = mmx_server:rpc(Server, sys, resume, [Process]),
+        ok = mmx_archive:flush(Server),
+        _ = Sql(<<"drop trigger slow on archive">>),
+        ?assertEqual(texts(lists:seq(1, 40)), bodies(groupchat(Phone)))
+    end),
+    _ = mmx_keeper:again(Keeper, restart, fun(Database) -> mmx_archive:options(Database, options(#{})) end),
+    ok.
+
+%% I10, B21.152 (XEP-0359 §3)
+what_a_room_calls_at_length_is_archived(Config) ->
+    with_two(Config, fun(Room, _Bob, Phone, _Desk) ->
+        Id = base64:encode(crypto:strong_rand_bytes(6_000)),
+        Called = el('stanza-id', [{xmlns, <<"urn:xmpp:sid:0">>}, {by, Room}, {id, Id}]),
+        Element = message(account(Phone), groupchat, [el(body, [], [<<"short">>]), Called]),
+        ok = route(Config, Element#xmlel{attrs = [{<<"from">>, <<Room/binary, "/bob">>} | Element#xmlel.attrs]}),
+        _ = take(Phone, fun(Stanza) -> body(Stanza) =:= <<"short">> end),
+        ?assertEqual([<<"short">>], bodies(groupchat(Phone)))
+    end).
+
+%% I10, B21.149 (XEP-0424 §5)
+what_is_taken_back_waits_like_what_is_said(Config) ->
+    with_two(Config, fun(Room, Bob, Phone, _Desk) ->
+        Server = ?config(server, Config),
+        ok = mmx_archive:flush(Server),
+        Retraction = message(Room, groupchat, [el(retract, [{xmlns, <<"urn:xmpp:message-retract:1">>}, {id, <<"nothing">>}])]),
+        ok = mmx_keeper:away(?config(keeper, Config)),
+        try
+            [ok = send(Bob, Retraction) || _ <- lists:seq(1, 20)],
+            _ = [take(Phone, fun(Stanza) -> child(Stanza, retract) =/= undefined end) || _ <- lists:seq(1, 20)],
+            ?assert(figure(Config, <<"archive_waiting">>) >= 20)
+        after
+            ok = mmx_keeper:back(?config(keeper, Config))
+        end,
+        mmx_server:wait_until("all is written", fun() -> figure(Config, <<"archive_waiting">>) =:= 0 end)
+    end).
+
+%% I10, B2.21 (XEP-0198 §4: what is not acknowledged waits, and may not be too much)
+a_device_that_missed_very_much_is_told_the_end_of_it(Config) ->
+    with_two(Config, fun(Room, Bob, Phone, Desk) ->
+        Server = ?config(server, Config),
+        ok = tell(Bob, Room, [Phone, Desk], [1]),
+        ok = mmx_archive:flush(Server),
+        ok = many_more(Server, account(Phone), 1_500),
+        ok = tell(Bob, Room, [Phone, Desk], [2, 3]),
+        [User, _] = binary:split(account(Phone), <<"@">>),
+        Pad = connect(Server, <<User/binary, "/pad">>, #{sm => true}),
+        Missed = missed(Pad, Room, <<"2000-01-01T00:00:00Z">>),
+        ?assertEqual({1_000, [<<"2">>, <<"3">>]}, {length(Missed), lists:nthtail(998, Missed)}),
+        mmx_client:abandon(Pad)
+    end).
+
+%% As if what is archived had been said so often.
+many_more(Server, Account, Count) ->
+    Host = mmx_server:host(Server),
+    Columns = "peer, bare_peer, xml, txt, kind, nick",
+    Write = fun(Number) ->
+        N = integer_to_list(Number),
+        Query = ["insert into archive (username, server_host, timestamp, origin_id, ", Columns, ") select username, server_host, timestamp + ", N,
+            ", origin_id || '-' || '", N, "', ", Columns, " from archive where username = '", Account, "' and origin_id not like '%-%'"],
+        {updated, 1} = mmx_server:rpc(Server, ejabberd_sql, sql_query, [Host, [iolist_to_binary(Query)]])
+    end,
+    lists:foreach(Write, lists:seq(1, Count)).
 
 %% I10, B23.167 (XEP-0313 §6.1)
 what_waits_is_written_when_the_module_stops(Config) ->
@@ -243,9 +353,10 @@ it_is_told_what_is_remembered_while_the_database_is_away(Config) ->
         try ?assertEqual(texts([4, 5]), missed(Desk, Room, Since))
         after ok = mmx_keeper:back(?config(keeper, Config))
         end,
+        ok = tell(Bob, Room, [Phone, Desk], [6]),
         mmx_server:wait_until("all is written", fun() -> figure(Config, <<"archive_waiting">>) =:= 0 end),
         _ = leave(Desk, Room),
-        ?assertEqual(texts(lists:seq(1, 5)), missed(Desk, Room, Since))
+        ?assertEqual(texts(lists:seq(1, 6)), missed(Desk, Room, Since))
     end).
 
 %% I8, B21.152 (the option's documentation)

@@ -13,6 +13,7 @@
     one_occupant_is_asked_for/1,
     times_limit_both_kinds/1,
     a_flipped_page_is_told_backwards/1,
+    a_wish_in_another_form_is_none/1,
     a_strange_wish_is_refused/1,
     a_strange_filter_is_refused/1,
     a_strange_question_for_the_form_is_refused/1,
@@ -199,6 +200,15 @@ a_flipped_page_is_told_backwards(Config) ->
         _ = request(Phone, iq(none, set, [el('query', [{xmlns, ?NS_MAM}], [Form, el('flip-page', [])])])),
         Told = [child(child(Result, forwarded), message) || Stanza <- queued(Phone), Result <- children(Stanza, result)],
         ?assertEqual([<<"p3">>, <<"r4">>, <<"p2">>, <<"r3">>, <<"r2">>, <<"p1">>, <<"r1">>], bodies(Told))
+    end).
+
+%% B21.151 (XEP-0313 §4.1.4)
+a_wish_in_another_form_is_none(Config) ->
+    story(Config, ["alice/phone"], fun(_Room, Phone) ->
+        Field = el(field, [{var, <<"include-groupchat">>}], [el(value, [], [<<"perhaps">>])]),
+        Foreign = el(x, [{xmlns, <<"urn:example:form">>}], [Field]),
+        Query = el(query, [{xmlns, <<"urn:xmpp:mam:2">>}], [Foreign]),
+        ?assertEqual(<<"result">>, type(request(Phone, iq(none, set, [Query]))))
     end).
 
 %% B21.152 (XEP-0313 §4.1.4)

@@ -7,8 +7,10 @@
     what_a_moderator_removes_is_a_tombstone/1,
     nobody_takes_back_what_others_have_said/1,
     what_somebody_under_the_same_nick_says_stays/1,
+    who_wants_nothing_archived_any_more_has_it_taken_back/1,
     who_attaches_is_shown_the_tombstone/1,
     a_removed_account_leaves_no_archive/1,
+    an_account_that_is_removed_without_the_option_leaves_no_archive/1,
     what_waits_to_be_written_goes_with_the_account/1,
     the_command_for_an_account_deletes_groupchat/1,
     the_command_for_a_peer_deletes_groupchat_of_a_room/1,
@@ -99,6 +101,21 @@ nobody_takes_back_what_others_have_said(Config) ->
         ?assertEqual(<<"mine">>, body(copy(Phone, Room, Id)))
     end).
 
+%% B21.149, B21.150 (XEP-0424 §5, XEP-0441 §2)
+who_wants_nothing_archived_any_more_has_it_taken_back(Config) ->
+    with_two(Config, fun(Room, Bob, Phone, _Desk) ->
+        ok = say(Bob, Room, <<"regret">>),
+        Id = room_id(hears(Phone, <<Room/binary, "/bob">>, <<"regret">>), Room),
+        ok = mmx_archive:flush(?config(server, Config)),
+        ok = mmx_archive:prefer(Phone, {never, [], []}),
+        ok = say(Bob, Room, <<"next">>),
+        _ = hears(Phone, <<Room/binary, "/bob">>, <<"next">>),
+        ok = mmx_archive:flush(?config(server, Config)),
+        ok = send(Bob, retraction(Room, Id)),
+        _ = take(Phone, fun is_retraction/1),
+        ?assertMatch([_], [Stone || Stone <- groupchat(Phone), is_tombstone(Stone)])
+    end).
+
 %% B21.149 (XEP-0424 §6, XEP-0421 §4)
 what_somebody_under_the_same_nick_says_stays(Config) ->
     with_two(Config, fun(Room, Bob, Phone, _Desk) ->
@@ -147,6 +164,26 @@ a_removed_account_leaves_no_archive(Config) ->
         ?assertEqual([<<"groupchat">>], rows(Config, Alice)),
         ok = remove(Config, Alice),
         ?assertEqual([], rows(Config, Alice))
+    end).
+
+%% B21.151 (XEP-0313 §8.2)
+an_account_that_is_removed_without_the_option_leaves_no_archive(Config) ->
+    with_two(Config, fun(Room, Bob, Phone, _Desk) ->
+        Server = ?config(server, Config),
+        Host = mmx_server:host(Server),
+        told(Bob, Room, <<"old">>, [Phone]),
+        ok = mmx_archive:flush(Server),
+        Options = mmx_server:rpc(Server, gen_mod, get_module_opts, [Host, mod_minimix]),
+        Use = fun(IsOn) -> ok = mmx_server:rpc(Server, minimix_archive, use, [Host, Options#{archive := IsOn}]) end,
+        Use(false),
+        [User, _] = binary:split(account(Phone), <<"@">>),
+        ok = mmx_server:rpc(Server, ejabberd_auth, remove_user, [User, Host]),
+        Use(true),
+        ok = mmx_archive:flush(Server),
+        ok = mmx_server:register(Server, User),
+        Next = connect(Server, <<User/binary, "/next">>),
+        ?assertEqual([], groupchat(Next)),
+        mmx_client:abandon(Next)
     end).
 
 %% B23.173, I10 (XEP-0077 §3.2)

@@ -15,6 +15,8 @@
     single_rooms_can_be_left_out/1,
     only_contacts_means_that_rooms_are_left_out/1,
     hints_are_obeyed/1,
+    what_the_person_has_blocked_is_not_archived/1,
+    what_is_said_again_without_an_id_is_archived_again/1,
     addresses_of_occupants_are_not_archived/1,
     a_forged_id_is_taken_off/1,
     the_account_says_what_its_archive_can_do/1
@@ -223,6 +225,36 @@ hints_are_obeyed(Config) ->
         _ = take(Phone, fun(Stanza) -> child(Stanza, note) =/= undefined end),
         [Noted] = groupchat(Phone),
         ?assertNotEqual(undefined, child(Noted, note))
+    end).
+
+%% B21.150 (XEP-0191 §5)
+what_the_person_has_blocked_is_not_archived(Config) ->
+    with_two(Config, fun(Room, Bob, Phone, Desk) ->
+        Carol = connect(?config(server, Config), <<(mmx_server:fresh(?config(server, Config), "carol"))/binary, "/desk">>),
+        _ = join(Carol, Room, <<"carol">>),
+        ok = settle(Room, [Bob, Phone, Desk, Carol]),
+        Item = el(item, [{jid, <<Room/binary, "/bob">>}]),
+        <<"result">> = type(request(Phone, iq(none, set, [el(block, [{xmlns, <<"urn:xmpp:blocking">>}], [Item])]))),
+        told(Bob, Room, <<"blocked">>, [Bob, Carol]),
+        told(Carol, Room, <<"wanted">>, [Bob, Carol]),
+        _ = take(Phone, fun(Stanza) -> body(Stanza) =:= <<"wanted">> end),
+        ?assertEqual([<<"wanted">>], texts(Phone)),
+        mmx_client:abandon(Carol)
+    end).
+
+%% B21.147, B21.148 (XEP-0313 §6.1)
+what_is_said_again_without_an_id_is_archived_again(Config) ->
+    with_two(Config, fun(Room, Bob, Phone, Desk) ->
+        Message = message(Room, groupchat, [el(body, [], [<<"+1">>])]),
+        WithoutId = Message#xmlel{attrs = lists:keydelete(<<"id">>, 1, Message#xmlel.attrs)},
+        ok = send(Bob, WithoutId),
+        _ = take(Phone, fun(Stanza) -> body(Stanza) =:= <<"+1">> end),
+        ok = mmx_archive:flush(?config(server, Config)),
+        [_ = leave(Session, Room) || Session <- [Desk, Phone]],
+        [ok = send(Bob, WithoutId) || _ <- [1, 2]],
+        _ = sync(Bob, Room),
+        _ = join(Phone, Room, <<"alice">>),
+        ?assertEqual([<<"+1">>, <<"+1">>, <<"+1">>], texts(Phone))
     end).
 
 %% B21.149 (XEP-0313 §8.4)

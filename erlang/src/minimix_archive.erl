@@ -6,7 +6,7 @@
 -module(minimix_archive).
 -behaviour(gen_server).
 
--export([new/0, use/2, refusal/2, is_on/1, id/3, store/4, retract/4, forget/2, flush/2, figures/1]).
+-export([new/0, use/2, refusal/2, is_on/1, id/3, store/4, retract/5, can_hold/1, rest/1, is_resting/1, forget/2, flush/2, figures/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2, format_status/1]).
 -export_type([archive/0, filed/0, item/0]).
 
@@ -21,6 +21,8 @@
 %% Milliseconds before what failed is tried again: each time twice as long.
 -define(FIRST_PAUSE, 1_000).
 -define(LONGEST_PAUSE, 30_000).
+%% Seconds in which a database that has kept somebody waiting is not asked again.
+-define(REST, 30).
 %% Milliseconds that the end of the module waits for what is left.
 -define(PATIENCE, 5_000).
 %% Milliseconds in which the log tells of lost messages once, and after which it is asked again what a
@@ -34,6 +36,7 @@
 -define(WAITING, 3).
 -define(BYTES, 4).
 -define(LOST, 5).
+-define(RESTS_UNTIL, 6).
 
 %% `id' is that in the archive, `room_id' what the room calls it, `is_past' whether it may be there.
 -type filed() ::
@@ -45,7 +48,7 @@
 -type groupchat() :: #message{}.
 -type item() ::
         {store, jid:jid(), jid:ljid(), filed()} |
-        {retract, jid:jid(), jid:ljid(), RoomId :: binary(), groupchat()} |
+        {retract, jid:jid(), jid:ljid(), RoomId :: binary(), Size :: non_neg_integer(), groupchat()} |
         {forget, jid:jid()} |
         {reached, fun(() -> term())}.
 
@@ -65,7 +68,7 @@
 
 -spec new() -> archive().
 new() ->
-    atomics:new(5, [{signed, false}]).
+    atomics:new(6, [{signed, false}]).
 
 %% @doc Goes on or off as the options say, or stays off with a reason.
 -spec use(binary(), gen_mod:opts()) -> ok | {error, string()}.
@@ -96,6 +99,20 @@ refusal(Host, #{archive := true}) ->
             refused("mod_mam needs 'db_type: sql', as only an SQL archive can hold groupchat that clients "
                     "which do not ask for it are not given")
     end.
+
+%% @doc The database has kept somebody waiting: for a while nobody else waits for it.
+-spec rest(minimix_state:state()) -> ok.
+rest(#{archive := Archive}) ->
+    atomics:put(Archive, ?RESTS_UNTIL, erlang:system_time(second) + ?REST).
+
+-spec is_resting(minimix_state:state()) -> boolean().
+is_resting(#{archive := Archive}) ->
+    erlang:system_time(second) < atomics:get(Archive, ?RESTS_UNTIL).
+
+%% @doc Whether groupchat can have been archived here, also when the option says no today.
+-spec can_hold(binary()) -> boolean().
+can_hold(Host) ->
+    refusal(Host, #{archive => true}) =:= none.
 
 refused(Why) ->
     "the option 'archive' of mod_minimix cannot be 'true': " ++ Why.
@@ -146,9 +163,16 @@ written(Archive, Count, Size) ->
     atomics:sub(Archive, ?BYTES, Size).
 
 %% @doc Has a message taken back that the room calls so, if whoever says so may.
--spec retract(jid:jid(), jid:ljid(), RoomId :: binary(), groupchat()) -> ok.
-retract(#jid{lserver = Host} = Account, Room, RoomId, Retraction) ->
-    gen_server:cast(name(Host), {retract, Account, Room, RoomId, Retraction}).
+-spec retract(minimix_state:state(), jid:jid(), jid:ljid(), RoomId :: binary(), groupchat()) -> ok.
+retract(#{archive := Archive} = State, #jid{lserver = Host} = Account, Room, RoomId, Retraction) ->
+    Size = erlang:external_size(Retraction),
+    case is_on(State) andalso has_room(Archive, Size) of
+        true -> gen_server:cast(name(Host), {retract, Account, Room, RoomId, Size, Retraction});
+        false -> lost_if(is_on(State), Archive)
+    end.
+
+lost_if(true, Archive) -> atomics:add(Archive, ?LOST, 1);
+lost_if(false, _Archive) -> ok.
 
 %% @doc Has all of a removed account deleted, what is still to be written too.
 -spec forget(minimix_state:state(), jid:jid()) -> ok.
@@ -228,6 +252,7 @@ result(_Killed) -> {error, "the process that wrote was killed"}.
 
 ended({ok, Lost}, Batch, #state{host = Host, archive = Archive, trouble = Trouble} = State) ->
     Trouble > 0 andalso ?INFO_MSG("mod_minimix archives groupchat on ~ts again", [Host]),
+    ok = atomics:put(Archive, ?RESTS_UNTIL, 0),
     ok = atomics:add(Archive, ?LOST, Lost),
     ok = done(Batch, Archive),
     State#state{trouble = 0};
@@ -240,9 +265,15 @@ ended({error, Reason}, Batch, #state{host = Host, queue = Queue, trouble = Troub
                 trouble = min(2 * Pause, ?LONGEST_PAUSE)}.
 
 done(Batch, Archive) ->
-    Sizes = [Size || {store, _, _, #{size := Size}} <- Batch],
+    Sizes = [Size || {ok, Size} <- [size_of(Item) || Item <- Batch]],
     ok = written(Archive, length(Sizes), lists:sum(Sizes)),
     lists:foreach(fun(Reached) -> Reached() end, [Reached || {reached, Reached} <- Batch]).
+
+%% Of what counts as waiting.
+size_of({store, _, _, #{size := Size}}) -> {ok, Size};
+size_of({retract, _, _, _, Size, _}) -> {ok, Size};
+size_of({forget, _}) -> none;
+size_of({reached, _}) -> none.
 
 tell(#state{host = Host, archive = Archive, told = Told} = State) ->
     case atomics:get(Archive, ?LOST) of
@@ -263,7 +294,7 @@ terminate(_Reason, State) ->
                 none -> [];
                 {_, Items} -> Items
             end,
-    Lost = [Message || {store, _, _, Message} <- Batch ++ queue:to_list(Queue)],
+    Lost = [Size || {ok, Size} <- [size_of(Item) || Item <- Batch ++ queue:to_list(Queue)]],
     ok = atomics:add(Archive, ?LOST, length(Lost)),
     ok = atomics:put(Archive, ?WAITING, 0),
     _ = tell(Left),
@@ -279,9 +310,18 @@ await(#state{at_work = {Reference, Batch}} = State, End) ->
         {'DOWN', Reference, process, _, Reason} ->
             case ended(result(Reason), Batch, State#state{at_work = none}) of
                 #state{trouble = 0} = Next -> await(Next, End);
-                InTrouble -> InTrouble
+                InTrouble -> await_after(?FIRST_PAUSE, InTrouble, End)
             end
     after max(0, End - erlang:monotonic_time(millisecond)) ->
+            State
+    end.
+
+%% Nothing else is heard any more.
+await_after(Pause, State, End) ->
+    case erlang:monotonic_time(millisecond) + Pause < End of
+        true ->
+            receive after Pause -> await(State, End) end;
+        false ->
             State
     end.
 

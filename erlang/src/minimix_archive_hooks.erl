@@ -26,8 +26,12 @@ user_send_packet(Acc) ->
     Acc.
 
 %% Preferences stand in the same namespace.
-is_query(#xmlel{name = Name} = Element) ->
-    lists:member(Name, [<<"query">>, <<"prefs">>]) andalso fxml:get_tag_attr_s(<<"xmlns">>, Element) =:= ?NS_MAM_2.
+is_query(#xmlel{name = <<"query">>} = Element) ->
+    fxml:get_tag_attr_s(<<"xmlns">>, Element) =:= ?NS_MAM_2;
+is_query(#xmlel{name = <<"prefs">>} = Element) ->
+    lists:member(fxml:get_tag_attr_s(<<"xmlns">>, Element), [?NS_MAM_0, ?NS_MAM_1, ?NS_MAM_2]);
+is_query(#xmlel{}) ->
+    false.
 
 asked(_Type, _Query, Request, Stream, false, _State) ->
     {Request, Stream};
@@ -105,7 +109,8 @@ disco_sm_features(Acc, _From, _To, _Node, _Lang) ->
 remove_user(User, Server) ->
     Account = jid:make(User, Server),
     State = minimix_state:find(Account#jid.lserver),
-    case State =/= undefined andalso minimix_archive:is_on(State) of
+    %% The next owner of the name must not find anything, whenever the option is turned on again.
+    case State =/= undefined andalso minimix_archive:can_hold(Account#jid.lserver) of
         true -> minimix_archive:forget(State, Account);
         false -> ok
     end.

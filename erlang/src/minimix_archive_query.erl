@@ -15,8 +15,9 @@
 %% As many as mod_mam gives.
 -define(DEFAULT_PAGE, 50).
 -define(MAX_PAGE, 250).
-%% Messages that complete a replay, at most, and milliseconds that it waits for them.
--define(MAX_RECALLED, 5_000).
+%% Messages that complete a replay, at most: a client acknowledges none before it has all, and mod_stream_mgmt
+%% ends streams that have too many (by default 5,000) to acknowledge. And milliseconds that it waits for them.
+-define(MAX_RECALLED, 1_000).
 -define(PATIENCE, 3_000).
 
 -type wish() :: true | false | none | malformed.
@@ -38,8 +39,11 @@ groupchat_wish(Query) ->
     end.
 
 fields(Query) ->
-    [Field || #xmlel{name = <<"x">>, children = Fields} <- Query#xmlel.children,
+    [Field || #xmlel{children = Fields} = Form <- Query#xmlel.children, is_form(Form),
               #xmlel{name = <<"field">>} = Field <- Fields, is_field(Field)].
+
+is_form(#xmlel{name = Name} = Element) ->
+    Name =:= <<"x">> andalso fxml:get_tag_attr_s(<<"xmlns">>, Element) =:= ?NS_XDATA.
 
 is_field(Field) ->
     fxml:get_tag_attr_s(<<"var">>, Field) =:= ?FIELD.
@@ -49,10 +53,13 @@ is_field(Field) ->
 without_wish(#xmlel{children = Children} = Query) ->
     Query#xmlel{children = [without_field(Child) || Child <- Children]}.
 
-without_field(#xmlel{name = <<"x">>, children = Fields} = Form) ->
-    Form#xmlel{children = [Field || Field <- Fields, not (is_record(Field, xmlel) andalso is_field(Field))]};
-without_field(Child) ->
-    Child.
+without_field(#xmlel{children = Fields} = Child) ->
+    case is_form(Child) of
+        true -> Child#xmlel{children = [Field || Field <- Fields, not (is_record(Field, xmlel) andalso is_field(Field))]};
+        false -> Child
+    end;
+without_field(Text) ->
+    Text.
 
 %% @doc Answers a query of a session for both archives, in a process that may wait for a database.
 -spec run(iq(), fxml:xmlel()) -> ok.
@@ -154,6 +161,13 @@ form(Request) ->
 -spec recall(jid:jid(), jid:ljid(), Since :: non_neg_integer(), Last :: pos_integer()) ->
           [{Id :: pos_integer(), fxml:xmlel()}].
 recall(#jid{lserver = Host} = Account, Room, Since, Last) ->
+    State = minimix_state:find(Host),
+    case State =:= undefined orelse minimix_archive:is_resting(State) of
+        true -> [];
+        false -> recall(State, Host, Account, Room, Since, Last)
+    end.
+
+recall(State, Host, Account, Room, Since, Last) ->
     {Pid, Monitor} = spawn_monitor(fun() -> exit({found, find(Host, Account, Room, Since, Last)}) end),
     receive
         {'DOWN', Monitor, process, Pid, {found, Found}} ->
@@ -164,6 +178,7 @@ recall(#jid{lserver = Host} = Account, Room, Since, Last) ->
     after ?PATIENCE ->
             erlang:demonitor(Monitor, [flush]),
             exit(Pid, kill),
+            ok = minimix_archive:rest(State),
             ?WARNING_MSG("mod_minimix does not complete a replay on ~ts, as the archive takes too long", [Host]),
             []
     end.
@@ -171,7 +186,13 @@ recall(#jid{lserver = Host} = Account, Room, Since, Last) ->
 find(Host, Account, Room, Since, Last) ->
     _ = minimix_archive:flush(Host, ?PATIENCE div 2),
     Filter = [{start, misc:usec_to_now(Since * 1_000)}, {with, jid:make(Room)}],
-    find(Host, Account, Filter, integer_to_binary(Last + 1), ?MAX_RECALLED, []).
+    find(Host, Account, Filter, integer_to_binary(Last + 1), max_recalled(Host), []).
+
+max_recalled(Host) ->
+    case gen_mod:is_loaded(Host, mod_stream_mgmt) andalso mod_stream_mgmt_opt:max_ack_queue(Host) of
+        Max when is_integer(Max) -> min(?MAX_RECALLED, Max div 2);
+        _ -> ?MAX_RECALLED
+    end.
 
 find(Host, Account, Filter, Before, Left, Found) ->
     Page = #rsm_set{max = min(Left, ?MAX_PAGE), before = Before},

@@ -4,15 +4,33 @@
 %%% mod_mam itself, whose queries name the "user", never gives them to anybody.
 -module(minimix_archive_sql).
 
--export([store/5, retract/5, forget/2, forget/3, takes/1]).
+-export([is_alone/1, store/5, retract/5, forget/2, forget/3, takes/1]).
 
 -include("ejabberd_sql_pt.hrl").
 -include_lib("xmpp/include/xmpp.hrl").
 
+%% The class of PostgreSQL's advisory locks that are ours.
+-define(LOCKS, 13_045).
 %% Microseconds by which the clocks of servers may differ.
 -define(SKEW, 10 * 60 * 1_000_000).
 %% Messages of one author with the same text, or that a room calls the same, that are looked at.
 -define(MOST_ALIKE, 100).
+
+%% @doc Whether no other transaction is writing for this host, as one whose answer nobody has waited for long
+%% enough: what it writes could not be seen yet, and would be written twice. Within a transaction.
+-spec is_alone(binary()) -> boolean().
+is_alone(Host) ->
+    case ejabberd_option:sql_type(Host) of
+        pgsql ->
+            Lock = integer_to_binary(erlang:phash2({?MODULE, Host})),
+            Query = <<"select case when pg_try_advisory_xact_lock(", (integer_to_binary(?LOCKS))/binary, ", ", Lock/binary, ") then 1 else 0 end">>,
+            case ejabberd_sql:sql_query_t(Query) of
+                {selected, _, [[IsAlone]]} -> IsAlone =:= <<"1">>;
+                {error, Reason} -> ejabberd_sql:abort(Reason)
+            end;
+        _OneAfterTheOther ->
+            true
+    end.
 
 %% @doc Stores a message, unless it is there. Within a transaction.
 -spec store(binary(), jid:jid(), jid:ljid(), minimix_archive:filed(), IsAgain :: boolean()) -> ok.
@@ -31,7 +49,8 @@ is_stored(Host, Account, Id) ->
     end.
 
 is_repeated(Host, Account, Room, #{is_past := true, stanza := Stanza} = Message) ->
-    is_there(Host, Account, Room, Message) orelse is_alike_there(Host, Account, Room, Stanza);
+    is_there(Host, Account, Room, Message)
+        orelse (is_known_by_more(Message) andalso is_alike_there(Host, Account, Room, Stanza));
 is_repeated(_Host, _Account, _Room, #{is_past := false}) ->
     false.
 
@@ -50,6 +69,10 @@ is_there(_Host, _Account, _Room, #{room_id := none}) ->
     false;
 is_there(Host, Account, Room, #{room_id := RoomId}) ->
     rows(Host, Account, Room, RoomId) =/= [].
+
+%% What the room calls it is all that tells it from another one with the same text.
+is_known_by_more(#{room_id := none}) -> true;
+is_known_by_more(#{stanza := #message{id = Id}}) -> Id =/= <<>>.
 
 %% Not every room gives ids, and some tell another one later.
 is_alike_there(Host, Account, Room, #message{from = From, id = Id, body = Body} = Stanza) ->

@@ -16,6 +16,7 @@ write(Host, Items, IsAgain) ->
         Wanted = wanted(Host, Items),
         case together(Host, Wanted, IsAgain) of
             ok -> {ok, 0};
+            {error, busy} -> {error, "what was written before has not come to an end"};
             {error, Reason} -> apart(Host, Wanted, Reason)
         end
     catch
@@ -25,9 +26,13 @@ write(Host, Items, IsAgain) ->
 together(_Host, [], _IsAgain) ->
     ok;
 together(Host, Items, IsAgain) ->
-    Write = fun() -> lists:foreach(fun(Item) -> item(Host, Item, IsAgain) end, Items) end,
+    Write = fun() ->
+                    minimix_archive_sql:is_alone(Host) orelse ejabberd_sql:abort(busy),
+                    lists:foreach(fun(Item) -> item(Host, Item, IsAgain) end, Items)
+            end,
     case ejabberd_sql:sql_transaction(Host, Write) of
         {atomic, _} -> ok;
+        {aborted, busy} -> {error, busy};
         {aborted, Reason} -> {error, text(Reason)}
     end.
 
@@ -42,6 +47,8 @@ alone(Host, Item) ->
     case together(Host, [Item], true) of
         ok ->
             0;
+        {error, busy} ->
+            exit(busy);
         {error, Reason} ->
             minimix_archive_sql:takes(Host) orelse exit(Reason),
             ?ERROR_MSG("mod_minimix cannot archive a message on ~ts: ~ts", [Host, Reason]),
@@ -51,7 +58,7 @@ alone(Host, Item) ->
 %% Within a transaction, which an exit ends.
 item(Host, {store, Account, Room, Message}, IsAgain) ->
     minimix_archive_sql:store(Host, Account, Room, Message, IsAgain);
-item(Host, {retract, Account, Room, RoomId, Retraction}, _IsAgain) ->
+item(Host, {retract, Account, Room, RoomId, _Size, Retraction}, _IsAgain) ->
     minimix_archive_sql:retract(Host, Account, Room, RoomId, Retraction);
 item(Host, {forget, Account}, _IsAgain) ->
     case minimix_archive_sql:forget(Host, Account) of
@@ -67,18 +74,36 @@ wanted(Host, Items) ->
     State = minimix_state:find(Host),
     [Item || Item <- Items, is_wanted(State, Item)].
 
-is_wanted(State, {store, Account, Room, _}) ->
+is_wanted(State, {store, Account, Room, #{stanza := Stanza}}) ->
+    is_wished(State, Account, Room) andalso is_let_through(Account, Stanza);
+is_wanted(_State, _Item) ->
+    true.
+
+%% What the person has blocked is not kept, as nothing of it is that comes in another way (XEP-0191 5).
+is_let_through(#jid{lserver = Host} = Account, Stanza) ->
+    allow =:= ejabberd_hooks:run_fold(privacy_check_packet, Host, allow, [Account, Stanza, in]).
+
+is_wished(State, Account, Room) ->
     Bare = minimix_stanza:account(Account),
     case minimix_state:wish(State, Bare, Room) of
         unknown ->
-            Wish = ask(Account, Room),
+            Wish = asked(Account, Room),
             ok = minimix_state:set_wish(State, Bare, Room, Wish),
             Wish;
         Wish ->
             Wish
-    end;
-is_wanted(_State, _Item) ->
-    true.
+    end.
+
+%% Where one account's preferences cannot be read, nothing of it is kept, and the others are not held up.
+asked(#jid{lserver = Host} = Account, Room) ->
+    try ask(Account, Room)
+    catch
+        Class:Reason:Trace ->
+            minimix_archive_sql:takes(Host) orelse exit("mod_mam cannot tell the preferences of an account"),
+            ?ERROR_MSG("mod_minimix cannot read what ~ts wants to be archived: ~ts",
+                       [minimix_stanza:account(Account), minimix_failure:text(Class, Reason, Trace)]),
+            false
+    end.
 
 ask(#jid{lserver = Host} = Account, Room) ->
     Question = #iq{type = get, id = <<"minimix">>, from = Account, to = Account,

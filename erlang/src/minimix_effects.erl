@@ -68,8 +68,8 @@ effect({archive, ArchiveId, RoomId, Id, Size, true}, #{stanza := Stanza, account
     Archived = minimix_stanza:archived(minimix_stanza:set_id(Stanza, Id), Account, ArchiveId),
     ok = archive(Archived, ArchiveId, RoomId, Size, true, Context),
     Context;
-effect({retract, RoomId}, #{account := Account, room := Room, stanza := Retraction} = Context) ->
-    ok = minimix_archive:retract(Account, Room, RoomId, Retraction),
+effect({retract, RoomId}, #{state := State, account := Account, room := Room, stanza := Retraction} = Context) ->
+    ok = minimix_archive:retract(State, Account, Room, RoomId, Retraction),
     Context;
 effect(push, #{account := Account, stanza := Stanza} = Context) ->
     ok = minimix_push:push(Account, Stanza),

@@ -9,6 +9,9 @@ const NS_HINTS: &str = "urn:xmpp:hints";
 /// Hints against any copy that lasts (XEP-0334 §4.2, §4.3), with names of older versions.
 const AGAINST: [&str; 4] = ["no-store", "no-storage", "no-permanent-store", "no-permanent-storage"];
 
+/// Bytes of what a room calls a message: longer ones no index of a database takes.
+const LONGEST_ID: usize = 1_000;
+
 impl Membership {
     /// What the archive holds already comes before all that the room will say.
     pub fn begin_to_archive(&mut self, cx: &Cx<'_>) {
@@ -26,17 +29,21 @@ impl Membership {
         id: &StanzaId,
         is_past: bool,
     ) -> Option<u64> {
-        let offered = cx.archive_id?;
-        if let Some(room_id) = history::retracted(message) {
+        // What was kept is taken back also where nothing is kept any more.
+        if cx.config.archive
+            && let Some(room_id) = history::retracted(message)
+        {
             cx.push(Effect::Retract { room_id: room_id.to_owned() });
         }
+        let offered = cx.archive_id?;
         if !is_worth_archiving(message) {
             return None;
         }
         // Ids are in the order in which the messages were told, whoever was given one first.
         let archive_id = offered.max(self.archived + 1);
         self.archived = archive_id;
-        let room_id = history::stanza_id(message, cx.room).map(String::from);
+        let room_id = history::stanza_id(message, cx.room);
+        let room_id = room_id.filter(|id| id.len() <= LONGEST_ID).map(String::from);
         let size = message.size();
         cx.push(Effect::Archive { archive_id, room_id, id: id.clone(), size, is_past });
         Some(archive_id).filter(|_| !is_past)

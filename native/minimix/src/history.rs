@@ -110,7 +110,10 @@ impl History {
         let unknown: Vec<Kept> = older
             .filter(|(id, message)| !self.knows(*id, message.root(), room))
             .map(|(id, message)| {
-                let stamp = told_at(message.root(), room);
+                // A time without an author may be that of the message's own.
+                let delay = delay_of(message.root(), room);
+                let by_room = delay.filter(|delay| delay.attribute("from").is_some());
+                let stamp = by_room.and_then(|delay| delay.attribute("stamp").and_then(moment));
                 let at = stamp.unwrap_or(Millis(id / 1_000));
                 Kept { at, message, is_dated: stamp.is_some(), id: None, archive_id: None }
             })
@@ -313,10 +316,18 @@ pub fn retract<'a>(message: Element<'a>) -> Option<Element<'a>> {
     by_author.or(by_moderator)
 }
 
-/// The occupant's id where the room gives one (XEP-0421), for nicks change hands.
-pub fn author_of<'a>(message: Element<'a>) -> Option<&'a str> {
-    let id = message.child("occupant-id", NS_OCCUPANT_ID).and_then(|id| id.attribute("id"));
-    id.or(message.attribute("from"))
+/// Whether one occupant has said both. Where the room gives occupants ids (XEP-0421) these count, for nicks
+/// change hands; a room that gives none passes on what somebody has made up.
+pub fn are_by_one(one: Element<'_>, other: Element<'_>) -> bool {
+    let id_of = |message: Element<'_>| {
+        let id = message.child("occupant-id", NS_OCCUPANT_ID);
+        id.map(|id| id.attribute("id").unwrap_or_default().to_owned())
+    };
+    match (id_of(one), id_of(other)) {
+        (Some(one), Some(other)) => one == other,
+        (None, None) => one.attribute("from") == other.attribute("from"),
+        _ => false,
+    }
 }
 
 /// When the room told it, as it says itself.
