@@ -11,6 +11,7 @@
     who_attaches_is_shown_the_tombstone/1,
     a_removed_account_leaves_no_archive/1,
     an_account_that_is_removed_without_the_option_leaves_no_archive/1,
+    a_new_account_finds_nothing_of_one_that_was_removed_without_the_module/1,
     what_waits_to_be_written_goes_with_the_account/1,
     the_command_for_an_account_deletes_groupchat/1,
     the_command_for_a_peer_deletes_groupchat_of_a_room/1,
@@ -181,6 +182,25 @@ an_account_that_is_removed_without_the_option_leaves_no_archive(Config) ->
         Use(true),
         ok = mmx_archive:flush(Server),
         ok = mmx_server:register(Server, User),
+        Next = connect(Server, <<User/binary, "/next">>),
+        ?assertEqual([], groupchat(Next)),
+        mmx_client:abandon(Next)
+    end).
+
+%% B21.151 (XEP-0313 §8.2)
+a_new_account_finds_nothing_of_one_that_was_removed_without_the_module(Config) ->
+    with_two(Config, fun(Room, Bob, Phone, Desk) ->
+        Server = ?config(server, Config),
+        Host = mmx_server:host(Server),
+        told(Bob, Room, <<"old">>, [Phone]),
+        ok = mmx_archive:flush(Server),
+        [_ = leave(Session, Room) || Session <- [Desk, Phone]],
+        [User, _] = binary:split(account(Phone), <<"@">>),
+        ok = mmx_server:rpc(Server, gen_mod, stop_module, [Host, mod_minimix]),
+        ok = mmx_server:rpc(Server, ejabberd_auth, remove_user, [User, Host]),
+        ok = mmx_server:rpc(Server, gen_mod, start_module, [Host, mod_minimix]),
+        ok = mmx_server:register(Server, User),
+        ok = mmx_archive:flush(Server),
         Next = connect(Server, <<User/binary, "/next">>),
         ?assertEqual([], groupchat(Next)),
         mmx_client:abandon(Next)

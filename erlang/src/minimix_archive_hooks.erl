@@ -1,7 +1,7 @@
 %%% The hooks of the archive: what a person asks of it, and its end.
 -module(minimix_archive_hooks).
 
--export([user_send_packet/1, disco_sm_features/5, remove_user/2]).
+-export([user_send_packet/1, disco_sm_features/5, remove_user/2, register_user/2]).
 
 -include("logger.hrl").
 -include("translate.hrl").
@@ -107,10 +107,17 @@ disco_sm_features(Acc, _From, _To, _Node, _Lang) ->
 
 -spec remove_user(binary(), binary()) -> ok.
 remove_user(User, Server) ->
-    Account = jid:make(User, Server),
-    State = minimix_state:find(Account#jid.lserver),
-    %% The next owner of the name must not find anything, whenever the option is turned on again.
-    case State =/= undefined andalso minimix_archive:can_hold(Account#jid.lserver) of
+    forget(jid:make(User, Server)).
+
+%% An account of the same name may have been removed while the module or the database was away.
+-spec register_user(binary(), binary()) -> ok.
+register_user(User, Server) ->
+    forget(jid:make(User, Server)).
+
+%% The next owner of a name must not find anything, whenever the option is turned on again.
+forget(#jid{lserver = Host} = Account) ->
+    State = minimix_state:find(Host),
+    case State =/= undefined andalso minimix_archive:can_hold(Host) of
         true -> minimix_archive:forget(State, Account);
         false -> ok
     end.

@@ -131,7 +131,8 @@ archive_hooks() ->
     [{user_send_packet, 600},
      %% After mod_mam at 50.
      {disco_sm_features, 60},
-     {remove_user, 51}].
+     {remove_user, 51},
+     {register_user, 51}].
 
 %% On both sides of mod_push and mod_push_keepalive at 50.
 push_hooks() ->
