@@ -290,4 +290,27 @@ mod tests {
         assert_eq!(host.room.tally(), Tally { joined: 0, out: 2, sessions: 0, ..all });
         assert_eq!(host.facts().stage, Stage::Out);
     }
+    #[test]
+    fn presences_are_forgotten_with_the_last_account_that_was_shown_them() {
+        let mut host = Host::new();
+        host.joins(1, "phone");
+        for number in 0..10 {
+            let bob = SELF.replace("alice", "bob").replace("110", &number.to_string());
+            let stanza = bob.parse().unwrap();
+            let alice = host.alice.clone();
+            let nick = Some(format!("bob{number}").as_str().into());
+            host.happens(&alice, Input::FromRoom { nick, stanza, archive_id: None });
+        }
+        host.says(SELF);
+        host.happens(
+            &host.alice.clone(),
+            Input::Bookmark { bookmark: Some(Bookmark { autojoin: true, ..Bookmark::default() }) },
+        );
+        assert!(host.room.bytes() > 10 * 100);
+
+        host.happens(&host.alice.clone(), Input::Command { command: Command::Leave });
+        host.says(GONE);
+        assert_eq!(host.facts().stage, Stage::Out);
+        assert_eq!(host.room.bytes(), 0);
+    }
 }

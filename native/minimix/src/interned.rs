@@ -33,13 +33,19 @@ impl Interned {
             return known.clone();
         }
         if self.stanzas.len() >= self.sweep_at.max(SMALL) {
-            self.stanzas.retain(Xml::is_shared);
-            self.bytes = self.stanzas.iter().map(Xml::size).sum();
-            self.sweep_at = self.stanzas.len().saturating_mul(2);
+            self.sweep();
         }
         self.bytes += stanza.size();
         self.stanzas.insert(stanza.clone());
         stanza
+    }
+
+    /// Drops what nobody needs any more.
+    pub fn sweep(&mut self) {
+        self.last = None;
+        self.stanzas.retain(Xml::is_shared);
+        self.bytes = self.stanzas.iter().map(Xml::size).sum();
+        self.sweep_at = self.stanzas.len().saturating_mul(2);
     }
 
     /// Bytes of all copies, of those included that are no longer needed and not yet dropped.

@@ -76,6 +76,7 @@ mod settling;
 mod showing;
 mod state;
 mod tombstone;
+mod versions;
 pub mod xml;
 
 pub use config::{Config, LeavePolicy, NickPolicy, OccupantAddress, OfflinePresence, Push};

@@ -15,6 +15,7 @@ use crate::pushing::Folded;
 use crate::record::Bookmark;
 use crate::request;
 use crate::state::State;
+use crate::versions::Versions;
 use crate::xml::Xml;
 
 /// Accounts that one tick serves.
@@ -93,6 +94,7 @@ pub struct Room {
     wakes_at: Option<Millis>,
     interned: Interned,
     folded: Folded,
+    versions: Versions,
     tally: Tally,
     counters: Counters,
     counter: u64,
@@ -110,6 +112,7 @@ impl Room {
             wakes_at: None,
             interned: Interned::default(),
             folded: Folded::default(),
+            versions: Versions::default(),
             tally: Tally::default(),
             counters: Counters::default(),
             counter: now.0.saturating_mul(1_000),
@@ -166,6 +169,9 @@ impl Room {
             }
         }
         let is_deserted = self.is_deserted(&membership);
+        if is_presence(&input) && rests(&membership) {
+            self.versions.meet(&mut membership.roster, &membership.nick);
+        }
         let mut cx = Cx {
             now: around.now,
             config: around.config,
@@ -298,15 +304,21 @@ impl Room {
         let is_early = |was: &Millis| *was > now && time.is_some_and(|time| time >= *was);
         let time = was.filter(is_early).or(time).filter(|_| !over);
         membership.wakes_at = time;
+        self.share(account, &mut membership);
         self.tally.add(&membership);
         let repaired_at = membership.repaired_at;
         let before = match over {
             true => self.memberships.remove(account),
             false => self.memberships.insert(account.clone(), membership),
         };
-        if let Some(before) = &before {
-            self.tally.take(before);
+        let knew = self.tally.occupants;
+        if let Some(before) = before {
+            self.tally.take(&before);
             self.counters.repairs += u64::from(repaired_at > before.repaired_at);
+        }
+        if knew > 0 && self.tally.occupants == 0 {
+            self.versions = Versions::default();
+            self.interned.sweep();
         }
         if was == time {
             return;
@@ -318,6 +330,15 @@ impl Room {
             self.times.insert((time, account.clone()));
         }
         self.wake(effects);
+    }
+
+    /// Has a roster that has changed rest on what those of others rest on.
+    fn share(&mut self, account: &Account, membership: &mut Membership) {
+        let before = self.memberships.get(account).map(|before| before.roster.presences());
+        let is_known = before.is_some_and(|before| before.ptr_eq(membership.roster.presences()));
+        if !is_known && rests(membership) {
+            self.versions.settle(&mut membership.roster, &membership.nick);
+        }
     }
 
     fn wake(&mut self, effects: &mut Effects) {
@@ -351,6 +372,15 @@ fn enters(input: &Input) -> bool {
 /// What a bookmark says once more changes nothing.
 fn is_bookmark(input: &Input) -> bool {
     matches!(input, Input::Bookmark { .. })
+}
+
+fn is_presence(input: &Input) -> bool {
+    matches!(input, Input::FromRoom { stanza, .. } if stanza.root().name() == "presence")
+}
+
+/// Whether its roster is what the room has shown, and changes now and then.
+fn rests(membership: &Membership) -> bool {
+    membership.state == State::Joined && membership.burst.is_none()
 }
 
 /// Without a membership nothing is ours.
