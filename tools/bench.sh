@@ -4,6 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cargo bench --workspace
+cargo run --quiet --release --package minimix-bench --bin memory
 bench/nif.escript
 
 # On a real ejabberd, with what the tests use.

@@ -1,5 +1,9 @@
 //! A room as the benchmarks know it: one account, some sessions, some occupants.
 
+mod crowd;
+
+pub use crowd::Crowd;
+
 use minimix::{
     Account, Config, Effects, Environment, Input, Millis, Nick, Room, RoomJid, Session, SessionId,
     Xml,
